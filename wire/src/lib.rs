@@ -1,0 +1,48 @@
+//! What Hobnob's machines say to each other.
+//!
+//! Every byte between machines is defined here and nowhere else: frames and their limits, validated
+//! identifiers, the chain of an account's devices, the Noise handshake of a link, and the sealing of
+//! what travels on it. The crate opens no socket, reads no clock and keeps no state between calls.
+//!
+//! | module | what it defines |
+//! | --- | --- |
+//! | [`limits`], [`codec`], [`bounded`] | how long things may be, and how they become bytes |
+//! | [`ids`], [`address`], [`invite`] | names of things |
+//! | [`keys`], [`device`] | public keys, signatures, the device list |
+//! | [`opaque`], [`account`] | how an account proves itself |
+//! | [`session`] | peer ↔ rendezvous; [`contact`], [`presence`], [`mailbox`], [`signal`] are its parts |
+//! | [`link`] | peer ↔ peer; [`noise`], [`seal`], [`record`] protect it |
+//! | [`letter`], [`transfer`], [`layout`], [`tree`] | what peers say and send to each other |
+//! | [`refusal`], [`close`] | how a machine says no |
+
+pub mod account;
+pub mod address;
+pub mod bounded;
+pub mod close;
+pub mod codec;
+pub mod contact;
+pub mod device;
+pub mod ids;
+pub mod invite;
+pub mod keys;
+pub mod layout;
+pub mod letter;
+pub mod limits;
+pub mod link;
+pub mod mailbox;
+pub mod noise;
+pub mod opaque;
+pub mod presence;
+pub mod record;
+pub mod refusal;
+pub mod seal;
+pub mod session;
+pub mod signal;
+pub mod transfer;
+pub mod tree;
+
+pub use address::{Address, Domain, Name};
+pub use bounded::{List, Opaque, Text};
+pub use codec::{DecodeError, EncodeError, Frame};
+pub use ids::{AttemptId, DeviceId, LetterId, RequestId, TransferId};
+pub use refusal::Refusal;

@@ -1,0 +1,91 @@
+//! Every limit of the protocol, in one place.
+//!
+//! A receiver checks them before it allocates; a sender never exceeds them. Lengths are in bytes of the
+//! encoded form unless the name says otherwise.
+
+/// Longest frame of a session, without its length prefix. Holds a deposit of one letter to every device
+/// of an account.
+pub const SESSION_FRAME_BYTES_MAX: usize = 512 * 1024;
+/// Longest frame of a session before the connection has authenticated itself: a registration with its
+/// first device is under 2 KiB, a login under 1 KiB.
+pub const HELLO_FRAME_BYTES_MAX: usize = 4 * 1024;
+/// Longest sealed frame on the control stream of a link.
+pub const LINK_FRAME_BYTES_MAX: usize = 60 * 1024;
+/// Longest Noise handshake message: the specification's own bound (Noise §3).
+pub const NOISE_MESSAGE_BYTES_MAX: usize = 65_535;
+
+/// Longest local part of an address.
+pub const NAME_BYTES_MAX: usize = 32;
+/// Longest domain of an address (RFC 1035 §2.3.4 allows 253; ours shares one limit with the name).
+pub const DOMAIN_BYTES_MAX: usize = 100;
+/// Longest `name@domain`.
+pub const ADDRESS_BYTES_MAX: usize = NAME_BYTES_MAX + 1 + DOMAIN_BYTES_MAX;
+
+/// Devices one account may have at a time.
+pub const DEVICES_MAX: usize = 16;
+/// Entries of a device list, revocations included.
+pub const DEVICE_ENTRIES_MAX: usize = 64;
+/// Encoded body of one device list entry.
+pub const DEVICE_ENTRY_BYTES_MAX: usize = 384;
+/// A device's name, as its owner reads it.
+pub const DEVICE_NAME_BYTES_MAX: usize = 64;
+
+/// An OPAQUE message (the longest, `CredentialResponse`, is 320 bytes).
+pub const OPAQUE_MESSAGE_BYTES_MAX: usize = 512;
+/// The self-signing key wrapped for its owner.
+pub const WRAPPED_KEY_BYTES_MAX: usize = 128;
+
+/// Personal text of a contact request or of a removal.
+pub const CONTACT_TEXT_BYTES_MAX: usize = 2_000;
+/// Contacts and pending requests of one account.
+pub const CONTACTS_MAX: usize = 5_000;
+/// Status text of a presence.
+pub const STATUS_TEXT_BYTES_MAX: usize = 512;
+
+/// One letter as a device seals it, and as mailboxes and links carry it.
+pub const LETTER_BYTES_MAX: usize = 48 * 1024;
+/// The body of a letter before it is sealed.
+pub const LETTER_BODY_BYTES_MAX: usize = 40 * 1024;
+/// The text a person writes in one letter.
+pub const LETTER_TEXT_BYTES_MAX: usize = 32 * 1024;
+/// Letters that one receipt may name.
+pub const RECEIPT_LETTERS_MAX: usize = 256;
+/// Devices that one deposit may address: all of the recipient's, or all of one's own.
+pub const DEPOSIT_DEVICES_MAX: usize = DEVICES_MAX;
+/// Letters that wait at the rendezvous for one device.
+pub const MAILBOX_LETTERS_MAX: usize = 10_000;
+/// Bytes that wait at the rendezvous for one device.
+pub const MAILBOX_BYTES_MAX: u64 = 64 << 20;
+/// One-time prekeys in one upload.
+pub const PREKEYS_MAX: usize = 100;
+
+/// A sealed signal: an offer of eight candidates is under 400 bytes.
+pub const SIGNAL_BYTES_MAX: usize = 1_024;
+/// Candidates in one signal.
+pub const CANDIDATES_MAX: usize = 8;
+
+/// Name of a transfer as the offer shows it.
+pub const TRANSFER_NAME_BYTES_MAX: usize = 255;
+/// Text that goes with an offer, or with its refusal.
+pub const OFFER_TEXT_BYTES_MAX: usize = 2_000;
+/// Files and folders of one transfer.
+pub const TRANSFER_ENTRIES_MAX: u64 = 1_000_000;
+/// Bytes of one transfer: an exbibyte, far below where offsets would overflow.
+pub const TRANSFER_BYTES_MAX: u64 = 1 << 60;
+/// A relative path inside a transfer (`PATH_MAX` of POSIX systems is 4096).
+pub const PATH_BYTES_MAX: usize = 4_096;
+/// Depth of a relative path.
+pub const PATH_DEPTH_MAX: usize = 64;
+/// Entries in one part of a manifest.
+pub const MANIFEST_PART_ENTRIES_MAX: usize = 512;
+/// One encoded part of a manifest.
+pub const MANIFEST_PART_BYTES_MAX: usize = RECORD_BYTES_MAX;
+/// Parts of one manifest: every entry could fill most of a part with its path.
+pub const MANIFEST_PARTS_MAX: u64 = TRANSFER_ENTRIES_MAX;
+/// Spans in one acceptance.
+pub const WANT_SPANS_MAX: usize = 1_024;
+/// Bytes of one range, the unit that is granted, verified and sent again: 1 MiB. A power of two, so
+/// that a range is a subtree of BLAKE3.
+pub const RANGE_BYTES: u64 = 1 << 20;
+/// Content of one record on a stream.
+pub const RECORD_BYTES_MAX: usize = 64 * 1024;
