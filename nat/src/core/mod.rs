@@ -1,0 +1,4 @@
+//! The decisions of this crate, free of clocks, sockets and tasks.
+
+pub mod admission;
+pub mod candidate;

@@ -1,0 +1,194 @@
+//! One UDP socket that opens and accepts sessions and links.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use hobnob_wire::invite::Pin;
+use quinn::crypto::rustls::QuicServerConfig;
+use quinn::{ClientConfig, ServerConfig, TransportConfig, VarInt};
+use tokio::time::timeout;
+
+use crate::arrival::{Arrival, Place};
+use crate::core::admission::{Admission, AdmissionLimits, Verdict};
+use crate::dial::{DIAL_WITHIN, DialError};
+use crate::tls::{PinVerifier, ServerIdentity};
+use crate::{socket, tls, transport};
+
+/// The largest packet that a rendezvous takes: that of an Ethernet. Sessions never try more than 1,200 bytes.
+const RENDEZVOUS_PACKET_MAX: u16 = 1472;
+
+/// Newcomers that wait for [`Endpoint::accept`]. It decides within microseconds, so this many come only as a flood, and
+/// more are then refused.
+const WAITING_MAX: usize = 1024;
+
+/// What one waiting newcomer may have sent beyond its first packet: the second half of a hybrid ClientHello, twice.
+const WAITING_BYTES_MAX: u64 = 4 << 10;
+
+/// What all waiting newcomers together may have sent beyond their first packets.
+const WAITING_BYTES_TOTAL_MAX: u64 = 1 << 20;
+
+/// A QUIC endpoint on one UDP socket. Cheap to clone; clones are the same endpoint.
+///
+/// A rendezvous accepts sessions; a peer dials sessions and dials and accepts links. Dropping the last clone closes nothing
+/// by itself: connections live as long as somebody holds them.
+#[derive(Clone, Debug)]
+pub struct Endpoint {
+    quinn: quinn::Endpoint,
+    link_dialer: ClientConfig,
+    admission: Arc<Mutex<Admission>>,
+}
+
+impl Endpoint {
+    /// The endpoint of a rendezvous: accepts sessions under `identity`, and as many unproved ones as `limits` allow.
+    /// Must be called within a tokio runtime, which will drive it.
+    ///
+    /// # Errors
+    /// When the socket cannot be had, typically because the port is in use.
+    pub fn rendezvous(
+        listen: SocketAddr,
+        identity: &ServerIdentity,
+        limits: AdmissionLimits,
+    ) -> io::Result<Self> {
+        let crypto = tls::session_server(identity);
+        Self::open(listen, server_config(crypto, transport::session_server()), limits, RENDEZVOUS_PACKET_MAX)
+    }
+
+    /// The endpoint of a peer: dials sessions, dials and accepts links. `[::]:0` is a good `listen`: a free port, both
+    /// families. Must be called within a tokio runtime, which will drive it.
+    ///
+    /// # Errors
+    /// When the socket cannot be had, typically because the port is in use.
+    pub fn peer(listen: SocketAddr) -> io::Result<Self> {
+        let certificate = tls::throw_away_certificate().map_err(io::Error::other)?;
+        let server = server_config(tls::link_server(&certificate), transport::link());
+        Self::open(listen, server, AdmissionLimits::PEER, transport::LINK_MTU_MAX)
+    }
+
+    fn open(
+        listen: SocketAddr,
+        server: ServerConfig,
+        limits: AdmissionLimits,
+        packet_max: u16,
+    ) -> io::Result<Self> {
+        let mut config = quinn::EndpointConfig::default();
+        // The two top bits of the first byte will tell QUIC from probes on the same socket (RFC 9287 would blur them).
+        config.grease_quic_bit(false);
+        config.max_udp_payload_size(packet_max).map_err(io::Error::other)?;
+        let socket = socket::bind(listen)?;
+        let quinn = quinn::Endpoint::new(config, Some(server), socket, Arc::new(quinn::TokioRuntime))?;
+
+        let certificate = tls::throw_away_certificate().map_err(io::Error::other)?;
+        let mut link_dialer = ClientConfig::new(tls::link_client(&certificate));
+        link_dialer.transport_config(transport::link());
+        Ok(Self { quinn, link_dialer, admission: Arc::new(Mutex::new(Admission::new(limits))) })
+    }
+
+    /// The next newcomer that may start a handshake; `None` once the endpoint is closed. Those whom the limits turn away
+    /// (with a Retry or a refusal) are not seen here. Cancel safe.
+    ///
+    /// Give each arrival a task of its own and call [`Arrival::establish`] there.
+    pub async fn accept(&self) -> Option<Arrival> {
+        loop {
+            let incoming = self.quinn.accept().await?;
+            let from = canonical(incoming.remote_address());
+            let validated = incoming.remote_address_validated();
+            let mut admission = self.admission.lock().unwrap_or_else(PoisonError::into_inner);
+            let verdict = admission.judge(from.ip(), validated);
+            let within = admission.limits().handshake_within;
+            drop(admission);
+            match verdict {
+                Verdict::Accept => {
+                    let place = Place::new(Arc::clone(&self.admission), from.ip());
+                    match incoming.accept() {
+                        Ok(connecting) => return Some(Arrival::new(connecting, place, from, within)),
+                        Err(error) => tracing::debug!(%from, %error, "a first packet was no handshake"),
+                    }
+                }
+                Verdict::Retry => {
+                    tracing::trace!(%from, "a newcomer must validate its address");
+                    // What cannot be asked to retry has been asked before: dropping the error refuses it.
+                    drop(incoming.retry());
+                }
+                Verdict::Refuse => {
+                    tracing::debug!(%from, "too many unproved connections: a newcomer is refused");
+                    incoming.refuse();
+                }
+            }
+        }
+    }
+
+    /// How many accepted connections have not proved who they are, for metrics.
+    pub fn unproved(&self) -> u32 {
+        self.admission.lock().unwrap_or_else(PoisonError::into_inner).unproved()
+    }
+
+    /// Opens a session with the rendezvous at `addr`, which must show the certificate with this `pin`.
+    ///
+    /// # Errors
+    /// [`DialError::PinMismatch`] when another certificate is shown: somebody else answers there, or the rendezvous has a new
+    /// identity. All other variants mean that there is no session now and another try may help.
+    pub async fn open_session(&self, addr: SocketAddr, pin: Pin) -> Result<quinn::Connection, DialError> {
+        let verifier = Arc::new(PinVerifier::new(pin));
+        let mut config = ClientConfig::new(tls::session_client(Arc::clone(&verifier)));
+        config.transport_config(transport::session_client());
+        self.dial(config, addr).await.map_err(|error| match verifier.refused() {
+            Some(presented) => DialError::PinMismatch { expected: pin, presented },
+            None => error,
+        })
+    }
+
+    /// Opens a link to whoever answers at `addr`. It says nothing about who that is: run the Noise handshake on the first
+    /// bidirectional stream, then [`raise_link_limits`](crate::raise_link_limits).
+    ///
+    /// # Errors
+    /// [`DialError`]; never [`DialError::PinMismatch`].
+    pub async fn open_link(&self, addr: SocketAddr) -> Result<quinn::Connection, DialError> {
+        self.dial(self.link_dialer.clone(), addr).await
+    }
+
+    async fn dial(&self, config: ClientConfig, addr: SocketAddr) -> Result<quinn::Connection, DialError> {
+        /// Not sent to anybody (SNI is off) and not verified by anything.
+        const PLACEHOLDER_NAME: &str = "hobnob";
+        let connecting = self.quinn.connect_with(config, addr, PLACEHOLDER_NAME)?;
+        Ok(timeout(DIAL_WITHIN, connecting).await.map_err(|_| DialError::TimedOut)??)
+    }
+
+    /// The address that the socket is bound to; unspecified when it listens on all addresses.
+    ///
+    /// # Errors
+    /// When the system has lost the socket.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.quinn.local_addr()
+    }
+
+    /// Closes all connections with `code` and `reason`, and ends [`Endpoint::accept`]. Follow it with [`Endpoint::wait_idle`]
+    /// so that the other sides hear of it.
+    pub fn close(&self, code: u32, reason: &[u8]) {
+        self.quinn.close(VarInt::from_u32(code), reason);
+    }
+
+    /// Waits until all closed connections have said so to the other side. Bound it by a timeout.
+    pub async fn wait_idle(&self) {
+        self.quinn.wait_idle().await;
+    }
+}
+
+/// The address of the other side, IPv4 as IPv4 also on a socket for both families.
+pub fn remote_address(connection: &quinn::Connection) -> SocketAddr {
+    canonical(connection.remote_address())
+}
+
+fn canonical(addr: SocketAddr) -> SocketAddr {
+    SocketAddr::new(addr.ip().to_canonical(), addr.port())
+}
+
+fn server_config(crypto: Arc<QuicServerConfig>, transport: Arc<TransportConfig>) -> ServerConfig {
+    let mut config = ServerConfig::with_crypto(crypto);
+    config
+        .transport_config(transport)
+        .max_incoming(WAITING_MAX)
+        .incoming_buffer_size(WAITING_BYTES_MAX)
+        .incoming_buffer_size_total(WAITING_BYTES_TOTAL_MAX);
+    config
+}

@@ -1,0 +1,51 @@
+//! A QUIC endpoint that reaches peers: one UDP socket, TLS as the protocol wants it, and the choice of addresses to dial.
+//!
+//! Two kinds of connection exist, told apart by their ALPN:
+//!
+//! - a **session** (`hobnob/1`) goes from a peer to its rendezvous, whose certificate the peer knows by its pin;
+//! - a **link** (`hobnob-link/1`) goes from peer to peer. Both sides show a throw-away certificate, so the TLS of a link
+//!   says nothing about who is at the other end; it gives confidentiality and an exporter value, no more.
+//!
+//! # Who the other side of a link is
+//!
+//! Right after the TLS handshake the dialer opens the first bidirectional stream, the control stream, and both sides run
+//! `Noise_IKpsk0_25519_ChaChaPoly_BLAKE2s` on it ([`hobnob_wire::noise`]). Its pre-shared key is
+//! [`exporter`]`(&connection, `[`link::EXPORTER_LABEL`](hobnob_wire::link::EXPORTER_LABEL)`)`: 32 bytes that only the two ends of *this* TLS connection can compute.
+//! Somebody who ends TLS on both sides (a relay, a lying rendezvous) has two connections with two exporter values, so
+//! its first Noise message fails on either side. Only after the Noise handshake has proved the peer does
+//! [`raise_link_limits`] open the windows; until then a link holds little memory.
+//! A session is proved the same way by another signature: the device key signs the [`exporter`] value under
+//! [`session::EXPORTER_LABEL`](hobnob_wire::session::EXPORTER_LABEL), and the rendezvous then calls [`raise_session_limits`].
+//!
+//! # Where things are
+//!
+//! | module | decides or performs |
+//! | --- | --- |
+//! | [`core::admission`] | which newcomers may start a handshake |
+//! | [`core::candidate`] | which addresses are offered and dialed, in which order |
+//! | [`tls`] | identities, pins, key exchange, what is verified |
+//! | [`transport`] | every number of the QUIC transport, before and after proof |
+//! | [`endpoint`] | the socket; opens and accepts |
+//! | [`arrival`] | a newcomer until it has proved itself |
+//! | [`dial`] | one link from many candidates |
+//! | [`interfaces`] | the addresses of this machine |
+
+pub mod arrival;
+pub mod core;
+pub mod dial;
+pub mod endpoint;
+mod exporter;
+pub mod interfaces;
+mod socket;
+pub mod tls;
+pub mod transport;
+
+pub use crate::arrival::{Arrival, EstablishError, Place};
+pub use crate::core::admission::AdmissionLimits;
+pub use crate::core::candidate::{Loopback, PathKind};
+pub use crate::dial::{DialError, open_link_any};
+pub use crate::endpoint::{Endpoint, remote_address};
+pub use crate::exporter::{ExporterError, exporter};
+pub use crate::interfaces::local_candidates;
+pub use crate::tls::{IdentityError, ServerIdentity, warm_up};
+pub use crate::transport::{raise_link_limits, raise_session_limits};
