@@ -1,0 +1,206 @@
+//! What users and programs ask for, and how they are answered.
+
+use std::path::PathBuf;
+
+use hobnob_wire::presence::Availability;
+use hobnob_wire::{Address, LetterId, TransferId};
+use thiserror::Error;
+
+use super::view::{ContactView, LetterState, LetterView, StatusView, TransferView};
+
+/// Names a command until it is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CommandId(pub u64);
+
+/// What can be asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Own state. Answer: [`Reply::Status`].
+    Status,
+    /// All contacts. Answer: [`Reply::Contacts`].
+    Contacts,
+    /// Asks somebody to become a contact.
+    ContactAdd {
+        /// Whom.
+        address: Address,
+        /// Why.
+        text: String,
+    },
+    /// Accepts a request; both see each other then.
+    ContactAccept {
+        /// Whose.
+        address: Address,
+    },
+    /// Rejects a request.
+    ContactReject {
+        /// Whose.
+        address: Address,
+    },
+    /// Removes a contact on both sides.
+    ContactRemove {
+        /// Whom.
+        address: Address,
+        /// A last word.
+        text: String,
+    },
+    /// What to show of oneself. Kept and shown again after a restart.
+    Presence {
+        /// State; ignored when hidden.
+        availability: Availability,
+        /// Show offline to everybody.
+        hidden: bool,
+        /// Status text.
+        text: String,
+    },
+    /// Sends words. Answer: [`Reply::Sent`] once the letter is on this device's disk.
+    Send {
+        /// To whom.
+        to: Address,
+        /// The words.
+        text: String,
+    },
+    /// Letters of one chat. Answer: [`Reply::Letters`], oldest first.
+    History {
+        /// With whom.
+        with: Address,
+        /// At most so many, the newest.
+        limit: u32,
+        /// Only letters before this one.
+        before: Option<LetterId>,
+    },
+    /// One letter. Answer: [`Reply::Letters`] with it.
+    Letter {
+        /// Which.
+        id: LetterId,
+    },
+    /// Marks everything received in a chat up to now as read, and tells the author.
+    MarkRead {
+        /// With whom.
+        with: Address,
+    },
+    /// Tells a contact that the user is, or is no longer, writing. Only on a link.
+    Typing {
+        /// Whom.
+        to: Address,
+        /// Which.
+        active: bool,
+    },
+    /// Offers files and folders. Answer: [`Reply::Transfers`] with the new one.
+    FileSend {
+        /// To whom.
+        to: Address,
+        /// Absolute paths.
+        paths: Vec<PathBuf>,
+        /// Bytes per second; 0 for no limit.
+        limit: u64,
+        /// Whether content is sealed with keys of its own inside QUIC.
+        sealed: bool,
+        /// A word about it.
+        text: String,
+    },
+    /// All transfers. Answer: [`Reply::Transfers`].
+    Files,
+    /// One transfer. Answer: [`Reply::Transfers`] with it.
+    File {
+        /// Which.
+        id: TransferId,
+    },
+    /// Accepts an offer.
+    FileAccept {
+        /// Which.
+        id: TransferId,
+        /// Absolute folder; the configured one when absent.
+        to: Option<PathBuf>,
+    },
+    /// Rejects an offer.
+    FileReject {
+        /// Which.
+        id: TransferId,
+        /// Why.
+        text: String,
+    },
+    /// Stops a transfer or takes an offer back.
+    FileCancel {
+        /// Which.
+        id: TransferId,
+        /// Why.
+        text: String,
+    },
+    /// Limits a transfer.
+    FileLimit {
+        /// Which.
+        id: TransferId,
+        /// Bytes per second; 0 for no limit.
+        limit: u64,
+    },
+    /// All settings. Answer: [`Reply::Config`].
+    Config,
+    /// Changes a setting. Answer: [`Reply::Done`].
+    ConfigSet {
+        /// Its name, as in `files.auto_accept`.
+        key: String,
+        /// Its value.
+        value: String,
+    },
+}
+
+/// Answers to commands.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Reply {
+    /// It is done, and on disk.
+    Done,
+    /// Own state.
+    Status(StatusView),
+    /// Contacts.
+    Contacts(Vec<ContactView>),
+    /// A letter was written.
+    Sent {
+        /// The letter.
+        id: LetterId,
+        /// How far it is already.
+        state: LetterState,
+    },
+    /// Letters.
+    Letters(Vec<LetterView>),
+    /// Transfers.
+    Transfers(Vec<TransferView>),
+    /// Settings and their values.
+    Config(Vec<(String, String)>),
+}
+
+/// What kind of failure it is; decides HTTP status and exit code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// Exit code 1.
+    Failure,
+    /// The command makes no sense. Exit code 2.
+    Usage,
+    /// There is no such thing. Exit code 3.
+    NotFound,
+    /// Not allowed. Exit code 4.
+    Denied,
+    /// The session is down, or the contact away. Exit code 5.
+    Offline,
+    /// It took too long. Exit code 6.
+    TimedOut,
+    /// It does not fit the state of things. Exit code 7.
+    Conflict,
+}
+
+/// Why a command failed: what happened, why, and what to do, in one or two sentences for the user.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[error("{text}")]
+pub struct CommandError {
+    /// What kind of failure.
+    pub kind: ErrorKind,
+    /// In words.
+    pub text: String,
+}
+
+impl CommandError {
+    /// A failure with its words.
+    #[must_use]
+    pub fn new(kind: ErrorKind, text: impl Into<String>) -> Self {
+        Self { kind, text: text.into() }
+    }
+}

@@ -1,0 +1,81 @@
+//! What the engine wants done, in order, after its transaction has been committed.
+
+use std::net::SocketAddr;
+
+use hobnob_wire::close::LinkClose;
+use hobnob_wire::keys::AgreementKey;
+use hobnob_wire::link::{LinkFrame, LinkHello};
+use hobnob_wire::session::Request;
+use hobnob_wire::{AttemptId, RequestId};
+
+use super::command::{CommandError, CommandId, Reply};
+use super::event::Event;
+use super::input::LinkId;
+use super::transfer::TransferJob;
+
+/// Something to do outside.
+#[derive(Debug, PartialEq)]
+pub enum Effect {
+    /// Answer a command.
+    Reply {
+        /// Which.
+        id: CommandId,
+        /// How.
+        result: Result<Reply, CommandError>,
+    },
+    /// Tell users and programs.
+    Event(Event),
+    /// Ask the rendezvous; answered by [`Input::Answered`](super::input::Input::Answered), at once with
+    /// `SessionLost` when the session is down.
+    Request {
+        /// Number that the answer repeats; unique over the life of the engine.
+        id: RequestId,
+        /// What.
+        request: Box<Request>,
+    },
+    /// Tell the rendezvous where this device left off.
+    Resume {
+        /// Version of the roster here.
+        roster: u64,
+    },
+    /// Tell the rendezvous that letters up to here are on disk.
+    MailboxAck {
+        /// Place in the mailbox.
+        up_to: u64,
+    },
+    /// Dial a peer: all candidates, the first that answers wins.
+    Dial {
+        /// Names the attempt in the answer.
+        attempt: AttemptId,
+        /// Where.
+        candidates: Vec<SocketAddr>,
+        /// The peer's Noise key.
+        noise: AgreementKey,
+        /// What to say in the Noise handshake.
+        hello: Box<LinkHello>,
+    },
+    /// The greeting is trusted: go on with the handshake. `hello` is what to answer when the other side
+    /// dialed.
+    AdmitLink {
+        /// Which.
+        link: LinkId,
+        /// Who we are.
+        hello: Box<LinkHello>,
+    },
+    /// Close a link, or a link to be.
+    CloseLink {
+        /// Which.
+        link: LinkId,
+        /// Why.
+        code: LinkClose,
+    },
+    /// Send a frame on the control stream.
+    SendFrame {
+        /// On which link.
+        link: LinkId,
+        /// The frame.
+        frame: Box<LinkFrame>,
+    },
+    /// Something for the transfer shell.
+    Transfer(TransferJob),
+}

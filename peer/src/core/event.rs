@@ -1,0 +1,72 @@
+//! What happens, as users and programs are told: one ordered stream.
+
+use hobnob_wire::{Address, DeviceId, LetterId};
+use serde::{Deserialize, Serialize};
+
+use super::view::{ContactView, LetterState, LetterView, LinkView, SessionState, TransferView, as_text};
+
+/// Something happened and is on disk.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// The session came up or went down.
+    Session {
+        /// Which.
+        session: SessionState,
+        /// Why it is down.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        problem: Option<String>,
+    },
+    /// A contact changed: subscription, request, presence, path, or warning.
+    Contact(ContactView),
+    /// A contact is gone from the roster.
+    ContactRemoved {
+        /// Whom.
+        address: Address,
+        /// The other side's last word.
+        text: String,
+    },
+    /// A letter was received, or written on this or another own device.
+    Letter(LetterView),
+    /// A letter of ours has come further on one device.
+    LetterState {
+        /// The letter.
+        #[serde(with = "as_text")]
+        id: LetterId,
+        /// To whom.
+        to: Address,
+        /// On which device.
+        #[serde(with = "as_text")]
+        device: DeviceId,
+        /// How far.
+        state: LetterState,
+    },
+    /// A contact is, or is no longer, writing.
+    Typing {
+        /// Who.
+        address: Address,
+        /// Which.
+        active: bool,
+    },
+    /// A transfer changed. Progress comes at most four times a second.
+    Transfer(TransferView),
+    /// A link came up.
+    LinkUp(LinkView),
+    /// A link went down.
+    LinkDown {
+        /// The contact.
+        address: Address,
+        /// The contact's device.
+        #[serde(with = "as_text")]
+        device: DeviceId,
+        /// Why, in words.
+        reason: String,
+    },
+    /// Something the user must know and decide: a device list that cannot be trusted.
+    Warning {
+        /// About whom.
+        address: Address,
+        /// What happened, and what to do.
+        text: String,
+    },
+}

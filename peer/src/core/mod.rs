@@ -1,0 +1,13 @@
+//! Every decision of the app, pure.
+//!
+//! The driver gives [`Input`](input::Input)s with the time and a source of randomness to the engine
+//! inside one transaction, commits, and only then performs the [`Effect`](effect::Effect)s. Nothing here
+//! reads a clock, draws a random number, or touches a socket or a file.
+
+pub mod command;
+pub mod effect;
+pub mod event;
+pub mod input;
+pub mod time;
+pub mod transfer;
+pub mod view;

@@ -1,0 +1,159 @@
+//! The contract between the core of transfers and the shell that reads, writes, hashes and sends.
+
+use std::path::PathBuf;
+
+use hobnob_wire::TransferId;
+use hobnob_wire::transfer::Span;
+
+use crate::core::input::LinkId;
+
+/// What the shell must do. Each job is answered by reports.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TransferJob {
+    /// Walk these files and folders and write the manifest beside the store.
+    Scan {
+        /// The transfer to be.
+        transfer: TransferId,
+        /// Absolute paths.
+        paths: Vec<PathBuf>,
+    },
+    /// Send the manifest on a stream of its own.
+    SendManifest {
+        /// Which.
+        transfer: TransferId,
+        /// On which link.
+        link: LinkId,
+        /// Whether records are sealed.
+        sealed: bool,
+    },
+    /// Send one granted range on a stream of its own.
+    SendRange {
+        /// Which transfer.
+        transfer: TransferId,
+        /// On which link.
+        link: LinkId,
+        /// Which range.
+        range: u64,
+        /// Whether records are sealed.
+        sealed: bool,
+    },
+    /// Expect the manifest and these ranges on a link, and write into `folder`.
+    Receive {
+        /// Which.
+        transfer: TransferId,
+        /// On which link.
+        link: LinkId,
+        /// Absolute folder that nothing may leave.
+        folder: PathBuf,
+        /// Digest that the manifest must have.
+        manifest: [u8; 32],
+        /// Entries that the offer promised.
+        entries: u64,
+        /// Bytes that the offer promised.
+        bytes: u64,
+        /// Whether records must be sealed.
+        sealed: bool,
+    },
+    /// Flush, check, and put everything in place.
+    Finish {
+        /// Which.
+        transfer: TransferId,
+    },
+    /// Send or receive no faster than this.
+    Pace {
+        /// Which.
+        transfer: TransferId,
+        /// Bytes per second; 0 for no limit.
+        bytes_per_s: u64,
+    },
+    /// Stop all streams of the transfer and forget it; remove what is not in place when `discard`.
+    Stop {
+        /// Which.
+        transfer: TransferId,
+        /// Whether partial files go.
+        discard: bool,
+    },
+}
+
+/// What the shell reports.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TransferReport {
+    /// A scan is over.
+    Scanned {
+        /// Which.
+        transfer: TransferId,
+        /// What was found.
+        result: Result<Scanned, String>,
+    },
+    /// A range has left, or could not.
+    RangeSent {
+        /// Which transfer.
+        transfer: TransferId,
+        /// On which link.
+        link: LinkId,
+        /// Which range.
+        range: u64,
+        /// Its bytes, or why not.
+        result: Result<u64, TransferFault>,
+    },
+    /// The manifest arrived, fits the offer, and its files have been made.
+    ManifestReceived {
+        /// Which.
+        transfer: TransferId,
+        /// Ranges of its layout, and those that are already verified on disk.
+        result: Result<Layouted, TransferFault>,
+    },
+    /// A range is verified and written, or was refused.
+    RangeReceived {
+        /// Which transfer.
+        transfer: TransferId,
+        /// Which range.
+        range: u64,
+        /// Its bytes, or why not.
+        result: Result<u64, TransferFault>,
+    },
+    /// Everything is in place: digest over all files, and the paths made.
+    Finished {
+        /// Which.
+        transfer: TransferId,
+        /// Digest, or why not.
+        result: Result<[u8; 32], TransferFault>,
+    },
+}
+
+/// What a scan found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scanned {
+    /// Name of the first path, or what to call them all.
+    pub name: String,
+    /// Files and folders.
+    pub entries: u64,
+    /// Bytes in all.
+    pub bytes: u64,
+    /// Digest of the manifest.
+    pub manifest: [u8; 32],
+    /// Ranges of its layout.
+    pub ranges: u64,
+}
+
+/// What a receiver has once it knows the manifest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Layouted {
+    /// Ranges in all.
+    pub ranges: u64,
+    /// Ranges that are still missing, ascending and apart.
+    pub missing: Vec<Span>,
+    /// Bytes already verified.
+    pub bytes: u64,
+}
+
+/// Why bytes could not be moved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TransferFault {
+    /// The link went away; another one may go on.
+    LinkLost,
+    /// A file or the disk: names the file, says what to do. Ends the transfer.
+    Disk(String),
+    /// The other side broke the rules or sent other bytes than it promised. Ends the transfer.
+    Peer(String),
+}

@@ -1,0 +1,230 @@
+//! What users see: the objects of the local API and of `--json` output. Field names and values are
+//! stable; new fields may be added.
+
+use hobnob_wire::{Address, DeviceId, LetterId, TransferId};
+use serde::{Deserialize, Serialize};
+
+/// How far a letter has come, in this order. Shown only once it is committed where it says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LetterState {
+    /// Could not be sent; see the reason.
+    Failed,
+    /// On this device.
+    Queued,
+    /// In the mailbox at the rendezvous.
+    Accepted,
+    /// On the other device.
+    Delivered,
+    /// Seen by its user.
+    Read,
+}
+
+/// Own state of the connection to the rendezvous.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SessionState {
+    /// Authenticated.
+    Up,
+    /// Not connected; the app keeps trying.
+    Down,
+}
+
+/// `hobnob status`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StatusView {
+    /// Own address.
+    pub address: Address,
+    /// Whether the session is up.
+    pub session: SessionState,
+    /// Why the session is down, and what to do about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
+    /// This device.
+    #[serde(with = "as_text")]
+    pub device: DeviceId,
+    /// Where the rendezvous is, `host:port`.
+    pub rendezvous: String,
+    /// Links that are up.
+    pub links: Vec<LinkView>,
+}
+
+/// A link that is up.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinkView {
+    /// The contact.
+    pub address: Address,
+    /// The contact's device.
+    #[serde(with = "as_text")]
+    pub device: DeviceId,
+    /// `lan` or `direct`.
+    pub path: String,
+    /// Time from dialing to the end of the handshake, in microseconds.
+    pub handshake_us: u64,
+}
+
+/// One line of `hobnob contact list`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContactView {
+    /// The contact.
+    pub address: Address,
+    /// `none`, `to`, `from` or `both`.
+    pub subscription: String,
+    /// `none`, `in` or `out`.
+    pub pending: String,
+    /// `online`, `away`, `busy` or `offline`.
+    pub presence: String,
+    /// Status text.
+    pub status_text: String,
+    /// `lan`, `direct`, or `none` without a link.
+    pub path: String,
+    /// Text that came with a request or a removal.
+    pub text: String,
+    /// Why nothing is sent to this contact, when its device list cannot be trusted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub warning: Option<String>,
+}
+
+/// One line of `hobnob history`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LetterView {
+    /// The letter.
+    #[serde(with = "as_text")]
+    pub id: LetterId,
+    /// Author.
+    pub from: Address,
+    /// Addressee.
+    pub to: Address,
+    /// The words. May hold anything Unicode allows; whoever shows it isolates and escapes it.
+    pub text: String,
+    /// When it was written: RFC 3339, UTC, milliseconds, by the author's clock.
+    pub at: String,
+    /// The furthest state that any of the recipient's devices has reached. For letters that we received:
+    /// `delivered`, or `read` once marked.
+    pub state: LetterState,
+    /// State on each of the recipient's devices; empty for letters that we received.
+    pub devices: Vec<DeviceStateView>,
+    /// Why it failed, in words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// State of a letter on one device.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceStateView {
+    /// The device.
+    #[serde(with = "as_text")]
+    pub device: DeviceId,
+    /// How far the letter has come.
+    pub state: LetterState,
+}
+
+/// Which way a transfer goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TransferDirection {
+    /// To us.
+    In,
+    /// From us.
+    Out,
+}
+
+/// Where a transfer stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TransferState {
+    /// Waits for the receiver's decision.
+    Offered,
+    /// Accepted; waits for a link.
+    Queued,
+    /// Bytes move.
+    Running,
+    /// Held by a user.
+    Paused,
+    /// All bytes are here; they are being checked and put in place.
+    Verifying,
+    /// In place.
+    Done,
+    /// Could not go on; see the error.
+    Failed,
+    /// Stopped by a user.
+    Cancelled,
+    /// Not wanted.
+    Rejected,
+}
+
+impl TransferState {
+    /// Whether nothing will change any more.
+    #[must_use]
+    pub const fn is_final(self) -> bool {
+        matches!(self, Self::Done | Self::Failed | Self::Cancelled | Self::Rejected)
+    }
+}
+
+/// One line of `hobnob file list`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TransferView {
+    /// The transfer.
+    #[serde(with = "as_text")]
+    pub id: TransferId,
+    /// The contact.
+    pub peer: Address,
+    /// Which way.
+    pub direction: TransferDirection,
+    /// What it is called.
+    pub name: String,
+    /// Files and folders.
+    pub entries: u64,
+    /// Bytes in all.
+    pub size: u64,
+    /// Bytes verified at the receiver.
+    pub done: u64,
+    /// Where it stands.
+    pub state: TransferState,
+    /// Bytes per second now.
+    pub rate: u64,
+    /// Seconds to go at this rate.
+    pub eta: Option<u64>,
+    /// `lan`, `direct`, or `none` without a link.
+    pub path: String,
+    /// Limit in bytes per second; 0 for none.
+    pub limit: u64,
+    /// Whether content is sealed with keys of its own inside QUIC.
+    pub sealed: bool,
+    /// Text of the offer.
+    pub text: String,
+    /// Where it is, or will be, on this device's disk.
+    pub folder: Option<String>,
+    /// Hex digest over all file hashes, once it is done; equal on both sides.
+    pub digest: Option<String>,
+    /// What went wrong and what to do about it.
+    pub error: Option<String>,
+}
+
+/// Serializes identifiers as people see them.
+pub mod as_text {
+    use std::fmt::Display;
+    use std::str::FromStr;
+
+    use serde::{Deserialize, Deserializer, Serializer, de};
+
+    /// Writes the identifier's text.
+    ///
+    /// # Errors
+    /// The serializer's own.
+    pub fn serialize<T: Display, S: Serializer>(id: &T, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(id)
+    }
+
+    /// Reads an identifier's text.
+    ///
+    /// # Errors
+    /// When the text is no identifier.
+    pub fn deserialize<'de, T, D>(deserializer: D) -> Result<T, D::Error>
+    where
+        T: FromStr<Err: Display>,
+        D: Deserializer<'de>,
+    {
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+    }
+}
