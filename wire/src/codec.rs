@@ -153,3 +153,73 @@ impl Flavor for SameBytes<'_> {
         if self.0.is_empty() { Ok(()) } else { Err(postcard::Error::SerializeBufferFull) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bounded::{List, Opaque, Text};
+    use serde::Deserialize;
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Sample {
+        number: u32,
+        text: Text<4>,
+        bytes: Opaque<3>,
+        list: List<u8, 2>,
+    }
+
+    impl Frame for Sample {
+        const NAME: &'static str = "sample";
+        const BYTES_MAX: usize = 12;
+    }
+
+    const MALFORMED: DecodeError = DecodeError::Malformed { frame: "sample" };
+
+    #[test]
+    fn a_value_comes_back_as_it_went() {
+        let sample = Sample {
+            number: 300,
+            text: Text::new("\u{e4}b").unwrap(),
+            bytes: Opaque::new([1, 2, 3]).unwrap(),
+            list: List::new(vec![7]).unwrap(),
+        };
+        let bytes = encode(&sample).unwrap();
+        assert_eq!(bytes, [0xac, 0x02, 3, 0xc3, 0xa4, b'b', 3, 1, 2, 3, 1, 7]);
+        assert_eq!(decode(&bytes), Ok(sample));
+    }
+
+    #[test]
+    fn every_limit_is_checked_on_the_way_in() {
+        assert_eq!(
+            decode::<Sample>(&[0; 13]),
+            Err(DecodeError::TooLong { frame: "sample", len: 13, max: 12 })
+        );
+        assert_eq!(decode::<Sample>(&[0, 5, 1, 2, 3, 4, 5, 0, 0]), Err(MALFORMED));
+        assert_eq!(decode::<Sample>(&[0, 0, 4, 1, 2, 3, 4, 0]), Err(MALFORMED));
+        assert_eq!(decode::<Sample>(&[0, 0, 0, 3, 1, 2, 3]), Err(MALFORMED));
+        assert_eq!(decode::<Sample>(&[0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0x0f]), Err(MALFORMED));
+    }
+
+    #[test]
+    fn left_over_early_ending_and_long_winded_bytes_are_refused() {
+        assert_eq!(
+            decode::<Sample>(&[0, 0, 0, 0, 9]),
+            Err(DecodeError::Trailing { frame: "sample", len: 1 })
+        );
+        assert_eq!(decode::<Sample>(&[0, 0, 0]), Err(MALFORMED));
+        assert_eq!(
+            decode::<Sample>(&[0x80, 0x00, 0, 0, 0]),
+            Err(DecodeError::NotCanonical { frame: "sample" })
+        );
+        assert_eq!(decode::<Sample>(&[0, 1, 0xff, 0, 0]), Err(MALFORMED));
+    }
+
+    #[test]
+    fn a_prefix_over_the_limit_is_refused_before_the_frame_is_read() {
+        assert_eq!(prefixed_len([0, 0, 0, 12], "sample", 12), Ok(12));
+        assert_eq!(
+            prefixed_len([0xff; 4], "sample", 12),
+            Err(DecodeError::TooLong { frame: "sample", len: 0xffff_ffff, max: 12 })
+        );
+    }
+}

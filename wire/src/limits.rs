@@ -3,9 +3,9 @@
 //! A receiver checks them before it allocates; a sender never exceeds them. Lengths are in bytes of the
 //! encoded form unless the name says otherwise.
 
-/// Longest frame of a session, without its length prefix. Holds a deposit of one letter to every device
-/// of an account.
-pub const SESSION_FRAME_BYTES_MAX: usize = 512 * 1024;
+/// Longest frame of a session, without its length prefix. Holds a deposit of the longest letter to every
+/// device of an account.
+pub const SESSION_FRAME_BYTES_MAX: usize = 1024 * 1024;
 /// Longest frame of a session before the connection has authenticated itself: a registration with its
 /// first device is under 2 KiB, a login under 1 KiB.
 pub const HELLO_FRAME_BYTES_MAX: usize = 4 * 1024;
@@ -89,3 +89,15 @@ pub const WANT_SPANS_MAX: usize = 1_024;
 pub const RANGE_BYTES: u64 = 1 << 20;
 /// Content of one record on a stream.
 pub const RECORD_BYTES_MAX: usize = 64 * 1024;
+
+// Limits that contain one another.
+const _: () = {
+    assert!(
+        DEPOSIT_DEVICES_MAX * (LETTER_BYTES_MAX + 32) + ADDRESS_BYTES_MAX + 32 <= SESSION_FRAME_BYTES_MAX
+    );
+    assert!(LETTER_BYTES_MAX + 64 <= LINK_FRAME_BYTES_MAX);
+    assert!(LETTER_TEXT_BYTES_MAX + 8 <= LETTER_BODY_BYTES_MAX);
+    assert!(LETTER_BODY_BYTES_MAX + 1024 <= LETTER_BYTES_MAX);
+    assert!(WANT_SPANS_MAX * 16 + 64 <= LINK_FRAME_BYTES_MAX);
+    assert!(PATH_BYTES_MAX + 64 <= MANIFEST_PART_BYTES_MAX);
+};

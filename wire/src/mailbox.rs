@@ -14,7 +14,7 @@ pub type Sealed = Opaque<LETTER_BYTES_MAX>;
 
 /// One sealed copy for one device.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Copy {
+pub struct LetterCopy {
     /// The device it was sealed for.
     pub device: DeviceId,
     /// The letter.
@@ -32,7 +32,7 @@ pub enum MailboxRequest {
         /// The letter.
         letter: LetterId,
         /// One copy per device.
-        copies: List<Copy, DEPOSIT_DEVICES_MAX>,
+        copies: List<LetterCopy, DEPOSIT_DEVICES_MAX>,
     },
     /// Replaces the fallback prekey and adds one-time prekeys of this device.
     /// Answer: [`Answer::Done`](crate::session::Answer::Done).

@@ -151,3 +151,64 @@ impl RecordReader {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::seal::{Direction, LinkSecret};
+    use zeroize::Zeroizing;
+
+    fn key() -> SealKey {
+        LinkSecret::new(&Zeroizing::new([1; 64]), b"handshake").stream(2, Direction::FromInitiator)
+    }
+
+    fn record(writer: &mut RecordWriter, content: &[u8], last: bool) -> Vec<u8> {
+        let mut buffer = vec![0; HEADER_BYTES];
+        buffer.extend_from_slice(content);
+        writer.finish(&mut buffer, last).unwrap();
+        buffer
+    }
+
+    fn open(
+        reader: &mut RecordReader,
+        protection: Protection,
+        record: &[u8],
+    ) -> Result<(Vec<u8>, bool), RecordError> {
+        let (header, body) = record.split_at(HEADER_BYTES);
+        let header = RecordHeader::decode(header.try_into().unwrap(), protection)?;
+        Ok((reader.open(header, &mut body.to_vec())?.to_vec(), header.last))
+    }
+
+    #[test]
+    fn records_come_back_in_order_and_the_last_is_known_as_such() {
+        for key_of in [Some as fn(SealKey) -> Option<SealKey>, |_| None] {
+            let mut writer = RecordWriter::new(key_of(key()));
+            let protection = writer.protection();
+            let mut reader = RecordReader::new(protection, key());
+            let records = [record(&mut writer, b"one", false), record(&mut writer, b"", true)];
+            assert_eq!(open(&mut reader, protection, &records[0]), Ok((b"one".to_vec(), false)));
+            assert_eq!(open(&mut reader, protection, &records[1]), Ok((Vec::new(), true)));
+        }
+    }
+
+    #[test]
+    fn a_sealed_record_that_was_reordered_or_marked_last_by_another_does_not_open() {
+        let mut writer = RecordWriter::new(Some(key()));
+        let (first, second) = (record(&mut writer, b"one", false), record(&mut writer, b"two", false));
+        let fresh = || RecordReader::new(Protection::Sealed, key());
+        assert_eq!(open(&mut fresh(), Protection::Sealed, &second), Err(RecordError::Seal(BrokenSeal)));
+        let mut cut = first;
+        cut[0] |= 0x80;
+        assert_eq!(open(&mut fresh(), Protection::Sealed, &cut), Err(RecordError::Seal(BrokenSeal)));
+    }
+
+    #[test]
+    fn lengths_are_checked_before_a_record_is_read() {
+        let decode = |len: u32, protection| RecordHeader::decode(len.to_be_bytes(), protection);
+        assert_eq!(decode(15, Protection::Sealed), Err(RecordError::Length(15)));
+        assert_eq!(decode(65_552, Protection::Sealed), Ok(RecordHeader { len: 65_552, last: false }));
+        assert_eq!(decode(65_553, Protection::Sealed), Err(RecordError::Length(65_553)));
+        assert_eq!(decode(65_537, Protection::AsIs), Err(RecordError::Length(65_537)));
+        assert_eq!(Protection::try_from(2), Err(RecordError::Protection(2)));
+    }
+}
