@@ -1,0 +1,179 @@
+//! Examples of what peers say to each other: signals, frames of a link, letters and transfers.
+
+use hobnob_wire::bounded::{List, Opaque};
+use hobnob_wire::device::ListHead;
+use hobnob_wire::letter::{
+    EndReason, Letter, LetterBody, Offer, OfferEnd, OlmKind, Reached, Receipt, SealedLetter, TextBody,
+};
+use hobnob_wire::link::{LinkFrame, LinkHello};
+use hobnob_wire::noise::NoiseKeypair;
+use hobnob_wire::signal::{Candidate, Signal, SignalKind};
+use hobnob_wire::transfer::{
+    EntryKind, ManifestEntry, ManifestPart, RangeTrailer, RelativePath, Span, StreamHeader, TransferFrame,
+};
+
+use crate::example::{Example, Vector, every, frames, variants, within};
+use crate::people::*;
+use crate::session::attempt;
+
+variants! {
+    SignalKind: Offer, Answer;
+    LinkFrame: Ready, Letter, LetterAck, Typing, Transfer;
+    TransferFrame: Accept, Pace, Progress, Complete, Gone;
+    OlmKind: PreKey, Normal;
+    LetterBody: Text, Receipt, Offer, OfferEnd, Unknown;
+    StreamHeader: Manifest, Range;
+}
+
+pub(crate) fn vectors() -> Vec<Vector> {
+    [
+        frames("signal", signals()),
+        frames("link_hello", vec![("alice", "alice@example.org, the device, the device list", hello())]),
+        frames("link_frame", link_frames()),
+        frames("sealed_letter", sealed_letters()),
+        frames("letter", letters()),
+        frames("stream", stream_headers()),
+        frames("stream", vec![("one", "hash 32 bytes 77", RangeTrailer { hash: [0x77; 32] })]),
+        frames("manifest", vec![("folder and file", MANIFEST, manifest())]),
+    ]
+    .concat()
+}
+
+fn signals() -> Vec<Example<Signal>> {
+    let candidates = ["192.0.2.1:7700", "[2001:db8::1]:7701"];
+    let candidates: Vec<Candidate> =
+        candidates.map(|address| Candidate::from(address.parse::<std::net::SocketAddr>().unwrap())).into();
+    let signal =
+        |kind| Signal { attempt: attempt(), kind, candidates: List::new(candidates.clone()).unwrap() };
+    let examples = vec![
+        ("offer", "attempt 16 bytes 33, 192.0.2.1 port 7700, 2001:db8::1 port 7701", SignalKind::Offer),
+        ("answer", "attempt 16 bytes 33, 192.0.2.1 port 7700, 2001:db8::1 port 7701", SignalKind::Answer),
+    ];
+    within(every(examples), signal)
+}
+
+fn hello() -> LinkHello {
+    LinkHello { address: alice(), device: device_id(), list: device_list() }
+}
+
+fn link_frames() -> Vec<Example<LinkFrame>> {
+    let mut examples = vec![
+        ("ready", "the first frame of the initiator", LinkFrame::Ready),
+        (
+            "letter",
+            "the letter, sealed 010203",
+            LinkFrame::Letter { letter: letter_id(), sealed: bytes(&[1, 2, 3]) },
+        ),
+        ("letter ack", "the letter", LinkFrame::LetterAck { letter: letter_id() }),
+        ("typing", "active", LinkFrame::Typing { active: true }),
+    ];
+    examples.extend(within(every(transfer_frames()), LinkFrame::Transfer));
+    every(examples)
+}
+
+fn transfer_frames() -> Vec<Example<TransferFrame>> {
+    let transfer = transfer_id();
+    let want = vec![Span { start: 0, end: 2 }, Span { start: 5, end: u64::MAX }];
+    let want = List::new(want).unwrap();
+    vec![
+        (
+            "accept",
+            "the transfer, the manifest and ranges 0 to 1 and from 5 on",
+            TransferFrame::Accept { transfer, manifest: true, want },
+        ),
+        ("pace", "the transfer, 1048576 bytes/s", TransferFrame::Pace { transfer, bytes_per_s: 1 << 20 }),
+        ("progress", "the transfer, 300 bytes", TransferFrame::Progress { transfer, bytes: 300 }),
+        (
+            "complete",
+            "the transfer, digest 32 bytes 77",
+            TransferFrame::Complete { transfer, digest: [0x77; 32] },
+        ),
+        ("gone", "the transfer", TransferFrame::Gone { transfer }),
+    ]
+}
+
+fn sealed_letters() -> Vec<Example<SealedLetter>> {
+    let letter = |kind| SealedLetter { sender: noise(OLM).public(), kind, message: bytes(&[1, 2, 3]) };
+    let examples = vec![
+        ("first", "the Olm key, a prekey message 010203", OlmKind::PreKey),
+        ("later", "the Olm key, a normal message 010203", OlmKind::Normal),
+    ];
+    within(every(examples), letter)
+}
+
+fn letters() -> Vec<Example<Letter>> {
+    let transfer = transfer_id();
+    let offer = Offer {
+        transfer,
+        name: text("photos"),
+        entries: 2,
+        bytes: 300,
+        manifest: [0x77; 32],
+        sealed: true,
+        text: text("look"),
+    };
+    let receipt = Receipt { reached: Reached::Read, letters: List::new(vec![letter_id()]).unwrap() };
+    let end = OfferEnd { transfer, reason: EndReason::Cancelled, text: text("later") };
+    let bodies = vec![
+        ("text", "kind 1: hello", LetterBody::Text(TextBody { text: text("hello") })),
+        ("receipt", "kind 2: read, the letter", LetterBody::Receipt(receipt)),
+        (
+            "offer",
+            "kind 3: the transfer, photos, 2 entries, 300 bytes, digest 32 bytes 77, sealed, text look",
+            LetterBody::Offer(offer),
+        ),
+        ("offer end", "kind 4: the transfer, cancelled, text later", LetterBody::OfferEnd(end)),
+        ("unknown", "kind 999: body 010203", LetterBody::Unknown { kind: 999 }),
+    ];
+    within(every(bodies), |body| letter(&body))
+}
+
+/// A letter to Bob around this body.
+fn letter(body: &LetterBody) -> Letter {
+    let (kind, body) =
+        if let LetterBody::Unknown { kind } = body { (*kind, vec![1, 2, 3]) } else { body.encode().unwrap() };
+    Letter {
+        id: letter_id(),
+        at_unix_ms: 1_700_000_000_000,
+        to: bob(),
+        head: ListHead { seq: 0, hash: [0x66; 32] },
+        kind,
+        body: Opaque::new(body).unwrap(),
+    }
+}
+
+fn stream_headers() -> Vec<Example<StreamHeader>> {
+    let transfer = transfer_id();
+    every(vec![
+        ("manifest", "of the transfer", StreamHeader::Manifest { transfer }),
+        ("range", "of the transfer, number 300", StreamHeader::Range { transfer, range: 300 }),
+    ])
+}
+
+const MANIFEST: &str = "folder a, at 1700000000000; file a/b.txt of 300 bytes, at 1700000000001, executable";
+
+pub(crate) fn manifest() -> ManifestPart {
+    let path = |path| RelativePath::new(path).unwrap();
+    let entries = vec![
+        ManifestEntry {
+            path: path("a"),
+            kind: EntryKind::Folder,
+            size: 0,
+            modified_unix_ms: 1_700_000_000_000,
+            executable: false,
+        },
+        ManifestEntry {
+            path: path("a/b.txt"),
+            kind: EntryKind::File,
+            size: 300,
+            modified_unix_ms: 1_700_000_000_001,
+            executable: true,
+        },
+    ];
+    ManifestPart { entries: List::new(entries).unwrap() }
+}
+
+/// Bob's Noise key in the examples of handshakes.
+pub(crate) fn bob_noise() -> NoiseKeypair {
+    noise(7)
+}
