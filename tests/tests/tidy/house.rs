@@ -29,7 +29,8 @@ impl Page {
 
     /// Lines before the unit tests; a file of tests only has none.
     pub(crate) fn lines_before_tests(&self) -> impl Iterator<Item = (usize, &str)> {
-        let only_tests = self.path.ends_with("/tests.rs");
+        let inside = self.path.split_once("/src/").map_or("", |(_, inside)| inside);
+        let only_tests = inside.split('/').any(|part| matches!(part, "tests" | "tests.rs"));
         self.lines().take_while(move |(_, line)| !only_tests && line.trim() != "#[cfg(test)]")
     }
 
