@@ -50,7 +50,7 @@ impl Endpoint {
         identity: &ServerIdentity,
         limits: AdmissionLimits,
     ) -> io::Result<Self> {
-        let crypto = tls::session_server(identity);
+        let crypto = tls::quic_server(tls::session_server(identity));
         Self::open(listen, server_config(crypto, transport::session_server()), limits, RENDEZVOUS_PACKET_MAX)
     }
 
@@ -61,7 +61,7 @@ impl Endpoint {
     /// When the socket cannot be had, typically because the port is in use.
     pub fn peer(listen: SocketAddr) -> io::Result<Self> {
         let certificate = tls::throw_away_certificate().map_err(io::Error::other)?;
-        let server = server_config(tls::link_server(&certificate), transport::link());
+        let server = server_config(tls::quic_server(tls::link_server(certificate)), transport::link());
         Self::open(listen, server, AdmissionLimits::PEER, transport::LINK_MTU_MAX)
     }
 
@@ -79,7 +79,7 @@ impl Endpoint {
         let quinn = quinn::Endpoint::new(config, Some(server), socket, Arc::new(quinn::TokioRuntime))?;
 
         let certificate = tls::throw_away_certificate().map_err(io::Error::other)?;
-        let mut link_dialer = ClientConfig::new(tls::link_client(&certificate));
+        let mut link_dialer = ClientConfig::new(tls::quic_client(tls::link_client(certificate)));
         link_dialer.transport_config(transport::link());
         Ok(Self { quinn, link_dialer, admission: Arc::new(Mutex::new(Admission::new(limits))) })
     }
@@ -130,7 +130,7 @@ impl Endpoint {
     /// identity. All other variants mean that there is no session now and another try may help.
     pub async fn open_session(&self, addr: SocketAddr, pin: Pin) -> Result<quinn::Connection, DialError> {
         let verifier = Arc::new(PinVerifier::new(pin));
-        let mut config = ClientConfig::new(tls::session_client(Arc::clone(&verifier)));
+        let mut config = ClientConfig::new(tls::quic_client(tls::session_client(Arc::clone(&verifier))));
         config.transport_config(transport::session_client());
         self.dial(config, addr).await.map_err(|error| match verifier.refused() {
             Some(presented) => DialError::PinMismatch { expected: pin, presented },

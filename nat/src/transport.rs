@@ -75,6 +75,11 @@ const LINK_DATAGRAM_RECEIVE_BUFFER: usize = 32 << 10;
 /// Datagrams that wait to be sent; older ones are dropped.
 const LINK_DATAGRAM_SEND_BUFFER: usize = 64 << 10;
 
+// What the rendezvous and the peers promise their people, in seconds.
+const _: () =
+    assert!(2 * SESSION_IDLE.as_secs() < 30 && SESSION_KEEP_ALIVE.as_secs() * 2 < SESSION_IDLE.as_secs());
+const _: () = assert!((LINK_KEEP_ALIVE.as_secs() + LINK_IDLE.as_secs()) < 15);
+
 /// The size of packet at which every path works (RFC 9000 §14).
 const INITIAL_MTU: u16 = 1200;
 
