@@ -64,6 +64,6 @@ fn every_page_is_in_the_summary() {
 }
 
 #[test]
-fn every_feature_done_names_its_test() {
-    keep(book::every_feature_done_names_its_test);
+fn every_feature_names_its_test() {
+    keep(book::every_feature_names_its_test);
 }

@@ -154,15 +154,17 @@ fn a_page_outside_the_summary_is_found() {
 #[test]
 fn a_feature_without_its_test_is_found() {
     let table = "| id | feature | state | shown by |\n| --- | --- | --- | --- |\n\
-                 | MS1 | text | done | `letters_arrive` |\n| MS2 | relay | done | `they_fly` |\n\
-                 | MS3 | language | done | |\n| MS4 | receipt | later | |\n";
+                 | MS1 | text | done | `letters_arrive` |\n| MS2 | relay | part | `they_fly` |\n\
+                 | MS3 | language | done | |\n| MS4 | receipt | later | `letters_arrive` |\n| MS5 | notice |\n";
     let source = "#[test]\nfn letters_arrive() {}\n\nfn they_fly() {}\n";
     let pages = [("docs/src/features.md", table), ("tests/tests/letters.rs", source)];
     assert_eq!(
-        faults(book::every_feature_done_names_its_test, &pages),
+        faults(book::every_feature_names_its_test, &pages),
         [
             "docs/src/features.md:4: MS2 names `they_fly`, but there is no such test",
             "docs/src/features.md:5: MS3 is done: name its test in the last cell",
+            "docs/src/features.md:6: MS4 is `later`: say `done` or `part`",
+            "docs/src/features.md:7: a row has an id, the feature, its state and its tests",
         ]
     );
 }
