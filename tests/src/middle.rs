@@ -1,0 +1,133 @@
+//! An active attacker between two peers: ends TLS on both sides and passes on what they say.
+
+use std::io;
+use std::net::{Ipv6Addr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use hobnob_nat::Endpoint;
+use quinn::{Connection, RecvStream, SendStream};
+use tokio::runtime::Runtime;
+
+/// A relay that both peers can be made to reach instead of each other. It speaks the link's TLS with each of them
+/// and so reads what passes, as long as they talk to it.
+#[derive(Debug)]
+pub struct Middle {
+    runtime: Runtime,
+    endpoint: Endpoint,
+    heard: Arc<Mutex<Heard>>,
+}
+
+/// What an attacker has got.
+#[derive(Clone, Debug, Default)]
+pub struct Heard {
+    /// Links of which it holds both ends.
+    pub links: usize,
+    /// Everything that was said on them.
+    pub bytes: Vec<u8>,
+}
+
+impl Middle {
+    /// Answers on a free port, and passes on to the peer at `target`.
+    ///
+    /// # Errors
+    /// When there is no free port.
+    pub fn start(target: SocketAddr) -> io::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+        let entered = runtime.enter();
+        let endpoint = Endpoint::peer(SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)))?;
+        drop(entered);
+        let heard = Arc::<Mutex<Heard>>::default();
+        runtime.spawn({
+            let (endpoint, heard) = (endpoint.clone(), Arc::clone(&heard));
+            async move {
+                while let Some(arrival) = endpoint.accept().await {
+                    let (endpoint, heard) = (endpoint.clone(), Arc::clone(&heard));
+                    tokio::spawn(async move {
+                        let Ok((near, _place)) = arrival.establish().await else { return };
+                        let Ok(far) = endpoint.open_link(target).await else { return };
+                        lock(&heard).links += 1;
+                        stand_between(&near, &far, &heard).await;
+                    });
+                }
+            }
+        });
+        Ok(Self { runtime, endpoint, heard })
+    }
+
+    /// Where it answers.
+    ///
+    /// # Panics
+    /// When the system has lost its socket.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.endpoint.local_addr().expect("a bound socket has an address").port()
+    }
+
+    /// What it has got so far.
+    #[must_use]
+    pub fn heard(&self) -> Heard {
+        lock(&self.heard).clone()
+    }
+
+    /// Gives up.
+    pub fn stop(self) {
+        self.endpoint.close(0, b"");
+        self.runtime.shutdown_background();
+    }
+}
+
+fn lock(heard: &Mutex<Heard>) -> std::sync::MutexGuard<'_, Heard> {
+    heard.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Passes streams on until one side hangs up; the other then hears the same code and reason.
+async fn stand_between(near: &Connection, far: &Connection, heard: &Arc<Mutex<Heard>>) {
+    hobnob_nat::raise_link_limits(near);
+    hobnob_nat::raise_link_limits(far);
+    let ended = tokio::select! {
+        ended = pass_streams(near, far, heard) => ended,
+        ended = pass_streams(far, near, heard) => ended,
+        ended = near.closed() => ended,
+        ended = far.closed() => ended,
+    };
+    if let quinn::ConnectionError::ApplicationClosed(close) = ended {
+        near.close(close.error_code, &close.reason);
+        far.close(close.error_code, &close.reason);
+    }
+}
+
+/// Opens a stream to `to` for each one that `from` opens.
+async fn pass_streams(
+    from: &Connection,
+    to: &Connection,
+    heard: &Arc<Mutex<Heard>>,
+) -> quinn::ConnectionError {
+    loop {
+        tokio::select! {
+            stream = from.accept_bi() => match (stream, to.open_bi().await) {
+                (Ok((back, there)), Ok((onward, answers))) => {
+                    tokio::spawn(pass_bytes(there, onward, Arc::clone(heard)));
+                    tokio::spawn(pass_bytes(answers, back, Arc::clone(heard)));
+                }
+                (Err(error), _) | (_, Err(error)) => return error,
+            },
+            stream = from.accept_uni() => match (stream, to.open_uni().await) {
+                (Ok(there), Ok(onward)) => {
+                    tokio::spawn(pass_bytes(there, onward, Arc::clone(heard)));
+                }
+                (Err(error), _) | (_, Err(error)) => return error,
+            },
+        }
+    }
+}
+
+async fn pass_bytes(mut from: RecvStream, mut to: SendStream, heard: Arc<Mutex<Heard>>) {
+    let mut buffer = vec![0; 64 << 10];
+    while let Ok(Some(read)) = from.read(&mut buffer).await {
+        lock(&heard).bytes.extend_from_slice(&buffer[..read]);
+        if to.write_all(&buffer[..read]).await.is_err() {
+            return;
+        }
+    }
+    drop(to.finish());
+}

@@ -1,0 +1,18 @@
+//! Stories of people who use the programs: each with a rendezvous, daemons and commands as processes of their own.
+//!
+//! A name is a claim. Where a story shows a whole line of the feature table it begins with that line's id.
+
+#![allow(clippy::unwrap_used, reason = "a story that cannot go on has failed")]
+
+mod contacts;
+mod devices;
+mod files;
+mod languages;
+mod large;
+mod letters;
+mod limits;
+mod people;
+mod presence;
+mod rendezvous_restart;
+mod trouble;
+mod waiting;
