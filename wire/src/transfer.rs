@@ -56,6 +56,20 @@ pub enum TransferFrame {
     },
 }
 
+impl TransferFrame {
+    /// Which transfer it is about.
+    #[must_use]
+    pub const fn transfer(&self) -> TransferId {
+        match self {
+            Self::Accept { transfer, .. }
+            | Self::Pace { transfer, .. }
+            | Self::Progress { transfer, .. }
+            | Self::Complete { transfer, .. }
+            | Self::Gone { transfer } => *transfer,
+        }
+    }
+}
+
 /// A half-open span of range numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Span {

@@ -59,6 +59,11 @@ pub enum TransferJob {
         /// Which.
         transfer: TransferId,
     },
+    /// Digest over everything that is offered. What was hashed while it was sent is not read again.
+    Digest {
+        /// Which.
+        transfer: TransferId,
+    },
     /// Send or receive no faster than this.
     Pace {
         /// Which.
@@ -84,6 +89,15 @@ pub enum TransferReport {
         transfer: TransferId,
         /// What was found.
         result: Result<Scanned, String>,
+    },
+    /// The manifest has left, or could not.
+    ManifestSent {
+        /// Which.
+        transfer: TransferId,
+        /// On which link.
+        link: LinkId,
+        /// Why not.
+        result: Result<(), TransferFault>,
     },
     /// A range has left, or could not.
     RangeSent {
@@ -119,6 +133,37 @@ pub enum TransferReport {
         /// Digest, or why not.
         result: Result<[u8; 32], TransferFault>,
     },
+    /// The digest that was asked for.
+    Digested {
+        /// Which.
+        transfer: TransferId,
+        /// Digest, or why not.
+        result: Result<[u8; 32], TransferFault>,
+    },
+    /// Bytes have moved since the last such report, whether verified or not. At most four a second; for rates.
+    Moved {
+        /// Which.
+        transfer: TransferId,
+        /// How many.
+        bytes: u64,
+    },
+}
+
+impl TransferReport {
+    /// Which transfer it is about.
+    #[must_use]
+    pub const fn transfer(&self) -> TransferId {
+        match self {
+            Self::Scanned { transfer, .. }
+            | Self::ManifestSent { transfer, .. }
+            | Self::RangeSent { transfer, .. }
+            | Self::ManifestReceived { transfer, .. }
+            | Self::RangeReceived { transfer, .. }
+            | Self::Finished { transfer, .. }
+            | Self::Digested { transfer, .. }
+            | Self::Moved { transfer, .. } => *transfer,
+        }
+    }
 }
 
 /// What a scan found.
@@ -150,7 +195,7 @@ pub struct Layouted {
 /// Why bytes could not be moved.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TransferFault {
-    /// The link went away; another one may go on.
+    /// The link or the stream went away; another one may go on.
     LinkLost,
     /// A file or the disk: names the file, says what to do. Ends the transfer.
     Disk(String),

@@ -1,5 +1,160 @@
 //! Transfers: who may send which ranges when. The shell moves and hashes the bytes of a granted range.
+//!
+//! [`Transfers`] only holds its children, one `Sending` or `Receiving` machine per transfer that is not
+//! over, hands each input to the child it concerns, saves what changed, and shares out the links. What is over lives in the store alone.
+//!
+//! | module | decides |
+//! | --- | --- |
+//! | [`job`] | what the shell is asked to do, and what it reports |
+//! | [`record`] | what is remembered about a transfer, and where |
+//! | [`pace`] | when bytes may go under a limit |
+//! | `commands` | what users may ask, and how they are answered |
+//! | `sending`, `receiving` | the two sides of one transfer |
+//! | `grants` | which transfer may send the next range on a link |
+//! | `spans`, `meter`, `backoff` | sets of ranges, rates, waits between attempts |
 
 pub mod job;
+pub mod pace;
+pub mod record;
 
-pub use job::{TransferJob, TransferReport};
+mod backoff;
+mod commands;
+mod grants;
+mod ledger;
+mod meter;
+mod receiving;
+mod sending;
+mod spans;
+mod transfers;
+
+use std::path::PathBuf;
+
+use hobnob_wire::letter::{LetterBody, Offer, OfferEnd};
+use hobnob_wire::transfer::TransferFrame;
+use hobnob_wire::{Address, DeviceId};
+
+use super::command::{Command, CommandError, CommandId, Reply};
+use super::event::Event;
+use super::input::{LinkId, PathKind};
+
+pub use job::{TransferFault, TransferJob, TransferReport};
+pub use record::{TransferRecord, TransferStore};
+pub use spans::SpanSet;
+pub use transfers::Transfers;
+
+/// Whose offers are accepted without asking.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AutoAccept {
+    /// Nobody's: the user decides.
+    #[default]
+    Nobody,
+    /// Every contact's.
+    Contacts,
+}
+
+/// Something that concerns transfers.
+#[derive(Debug)]
+pub enum TransferInput {
+    /// One of the `File…` commands; answered by [`TransferEffect::Reply`].
+    Command {
+        /// Names the command.
+        id: CommandId,
+        /// What is asked.
+        command: Command,
+    },
+    /// The user's settings, told at start and when they change.
+    Settings {
+        /// Whose offers are accepted without asking.
+        auto_accept: AutoAccept,
+        /// Where files go unless the user names another folder; absolute.
+        folder: PathBuf,
+    },
+    /// A contact offers files.
+    Offer {
+        /// The contact.
+        from: Address,
+        /// The device that has the files.
+        device: DeviceId,
+        /// What is offered.
+        offer: Offer,
+    },
+    /// A contact ends an offer or a transfer.
+    OfferEnd {
+        /// The contact.
+        from: Address,
+        /// The device that says so.
+        device: DeviceId,
+        /// Which, and why.
+        end: OfferEnd,
+    },
+    /// A link came up.
+    LinkUp {
+        /// Which.
+        link: LinkId,
+        /// To whom.
+        address: Address,
+        /// To which device.
+        device: DeviceId,
+        /// What it runs over.
+        path: PathKind,
+    },
+    /// A link went down.
+    LinkDown {
+        /// Which.
+        link: LinkId,
+    },
+    /// A frame arrived on a link.
+    Frame {
+        /// Which link.
+        link: LinkId,
+        /// The frame.
+        frame: TransferFrame,
+    },
+    /// A contact has a session again: what waits for it is tried at once.
+    Available(Address),
+    /// Somebody is no contact any more: all that is open between us ends.
+    ContactRemoved(Address),
+    /// The shell reports.
+    Report(TransferReport),
+    /// The moment that [`Transfers::deadline`] named has come.
+    Tick,
+}
+
+/// What transfers want done, in order.
+#[derive(Debug, PartialEq)]
+pub enum TransferEffect {
+    /// Answer a command.
+    Reply {
+        /// Which.
+        id: CommandId,
+        /// How.
+        result: Result<Reply, CommandError>,
+    },
+    /// Tell users and programs.
+    Event(Event),
+    /// Write a letter.
+    Letter {
+        /// To whom.
+        to: Address,
+        /// To which device; to all when absent.
+        device: Option<DeviceId>,
+        /// What it says.
+        body: LetterBody,
+    },
+    /// A link to this device is needed. Asked again after a while until there is one.
+    NeedLink {
+        /// To whom.
+        address: Address,
+        /// To which device.
+        device: DeviceId,
+    },
+    /// Send a frame.
+    SendFrame {
+        /// On which link.
+        link: LinkId,
+        /// The frame.
+        frame: TransferFrame,
+    },
+    /// Something for the shell.
+    Job(TransferJob),
+}

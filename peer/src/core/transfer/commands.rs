@@ -1,0 +1,315 @@
+//! What users ask of transfers.
+
+use std::path::PathBuf;
+
+use hobnob_wire::letter::EndReason;
+use hobnob_wire::limits::OFFER_TEXT_BYTES_MAX;
+use hobnob_wire::{Address, TransferId};
+
+use super::TransferEffect;
+use super::job::{Scanned, TransferJob};
+use super::ledger;
+use super::receiving::Receiving;
+use super::record::{TransferRecord, TransferStore};
+use super::sending::Sending;
+use super::transfers::{OPEN_PER_CONTACT_MAX, PAST_MAX, Transfers};
+use crate::core::command::{Command, CommandError, CommandId, ErrorKind, Reply};
+use crate::core::time::Now;
+use crate::core::view::{TransferDirection, TransferState, TransferView};
+
+type Answer = Result<Reply, CommandError>;
+
+/// Paths in one offer: more are better offered as a folder.
+const PATHS_MAX: usize = 1_000;
+
+/// An offer whose files are being looked at. It is not kept over a restart: nobody has been told yet.
+#[derive(Debug)]
+pub(super) struct Scan {
+    pub(super) command: CommandId,
+    pub(super) to: Address,
+    limit: u64,
+    sealed: bool,
+    text: String,
+}
+
+impl Scan {
+    pub(super) fn into_record(self, id: TransferId, scanned: Scanned, now: Now) -> TransferRecord {
+        TransferRecord {
+            id,
+            peer: self.to,
+            device: None,
+            direction: TransferDirection::Out,
+            name: scanned.name,
+            entries: scanned.entries,
+            bytes: scanned.bytes,
+            ranges: scanned.ranges,
+            manifest: scanned.manifest,
+            sealed: self.sealed,
+            text: self.text,
+            limit: self.limit,
+            folder: None,
+            state: TransferState::Offered,
+            done: 0,
+            digest: None,
+            error: None,
+            untold: false,
+            offered_unix_ms: now.unix_ms,
+        }
+    }
+}
+
+impl Transfers {
+    /// Answers a command at once, but for [`Command::FileSend`], which waits for the scan.
+    pub(super) fn handle_command<S: TransferStore>(
+        &mut self,
+        store: &mut S,
+        (id, command): (CommandId, Command),
+        fresh: TransferId,
+        now: Now,
+        out: &mut Vec<TransferEffect>,
+    ) -> Result<(), S::Error> {
+        let result = match command {
+            Command::FileSend { to, paths, limit, sealed, text } => {
+                match self.send(Scan { command: id, to, limit, sealed, text }, paths, fresh, out) {
+                    Ok(()) => return Ok(()),
+                    Err(error) => Err(error),
+                }
+            }
+            Command::Files => Ok(Reply::Transfers(self.list(store, now)?)),
+            Command::File { id } => match self.view(store, id, now)? {
+                Some(view) => Ok(Reply::Transfers(vec![view])),
+                None => Err(unknown(id)),
+            },
+            Command::FileAccept { id, to } => {
+                let state = self.state(store, id)?;
+                self.accept(id, state, to, now)
+            }
+            Command::FileReject { id, text } => {
+                let state = self.state(store, id)?;
+                self.reject(id, state, &text, now, out)
+            }
+            Command::FileCancel { id, text } => {
+                let state = self.state(store, id)?;
+                self.cancel(id, state, &text, now, out)
+            }
+            Command::FileLimit { id, limit } => {
+                let state = self.state(store, id)?;
+                self.limit(id, state, limit, out)
+            }
+            Command::Status
+            | Command::Contacts
+            | Command::ContactAdd { .. }
+            | Command::ContactAccept { .. }
+            | Command::ContactReject { .. }
+            | Command::ContactRemove { .. }
+            | Command::Presence { .. }
+            | Command::Send { .. }
+            | Command::History { .. }
+            | Command::Letter { .. }
+            | Command::MarkRead { .. }
+            | Command::Typing { .. }
+            | Command::Config
+            | Command::ConfigSet { .. } => {
+                Err(CommandError::new(ErrorKind::Usage, "this command is not about files"))
+            }
+        };
+        out.push(TransferEffect::Reply { id, result });
+        Ok(())
+    }
+
+    fn send(
+        &mut self,
+        scan: Scan,
+        paths: Vec<PathBuf>,
+        transfer: TransferId,
+        out: &mut Vec<TransferEffect>,
+    ) -> Result<(), CommandError> {
+        let usage = |text: String| Err(CommandError::new(ErrorKind::Usage, text));
+        if paths.is_empty() {
+            return usage("name at least one file or folder to send".to_owned());
+        }
+        if paths.len() > PATHS_MAX {
+            return usage(format!(
+                "one offer names at most {PATHS_MAX} paths; put them in a folder and send that"
+            ));
+        }
+        if let Some(path) = paths.iter().find(|path| !path.is_absolute()) {
+            return usage(format!("{} is not an absolute path", path.display()));
+        }
+        if scan.text.len() > OFFER_TEXT_BYTES_MAX {
+            return usage(format!("the text of an offer has at most {OFFER_TEXT_BYTES_MAX} bytes"));
+        }
+        if self.open_with(&scan.to, TransferDirection::Out) >= OPEN_PER_CONTACT_MAX {
+            let text =
+                format!("{} transfers to {} are open; cancel some first", OPEN_PER_CONTACT_MAX, scan.to);
+            return Err(CommandError::new(ErrorKind::Conflict, text));
+        }
+        self.scans.insert(transfer, scan);
+        out.push(TransferEffect::Job(TransferJob::Scan { transfer, paths }));
+        Ok(())
+    }
+
+    /// All transfers, oldest offer first.
+    fn list<S: TransferStore>(&mut self, store: &mut S, now: Now) -> Result<Vec<TransferView>, S::Error> {
+        let past = store.past_transfers(PAST_MAX)?;
+        let mut views: Vec<((u64, TransferId), TransferView)> =
+            past.iter().map(|record| (place(record), ledger::view(record))).collect();
+        for id in self.open_ids() {
+            views.extend(self.open_view(id, now));
+        }
+        views.sort_by_key(|(place, _)| *place);
+        Ok(views.into_iter().map(|(_, view)| view).collect())
+    }
+
+    fn view<S: TransferStore>(
+        &mut self,
+        store: &mut S,
+        id: TransferId,
+        now: Now,
+    ) -> Result<Option<TransferView>, S::Error> {
+        if let Some((_, view)) = self.open_view(id, now) {
+            return Ok(Some(view));
+        }
+        Ok(store.transfer(id)?.as_ref().map(ledger::view))
+    }
+
+    fn open_ids(&self) -> Vec<TransferId> {
+        self.sending.keys().chain(self.receiving.keys()).copied().collect()
+    }
+
+    fn open_view(&mut self, id: TransferId, now: Now) -> Option<((u64, TransferId), TransferView)> {
+        let link = self.sending.get(&id).map(Sending::link);
+        let link = link.or_else(|| self.receiving.get(&id).map(Receiving::link))?;
+        let path = self.path(link);
+        let ledger = match self.sending.get_mut(&id) {
+            Some(transfer) => &mut transfer.ledger,
+            None => &mut self.receiving.get_mut(&id)?.ledger,
+        };
+        Some((place(&ledger.record), ledger.view(path, now)))
+    }
+
+    /// Where a transfer stands; `None` when there is none.
+    fn state<S: TransferStore>(
+        &self,
+        store: &mut S,
+        id: TransferId,
+    ) -> Result<Option<TransferState>, S::Error> {
+        let open = self.sending.get(&id).map(|transfer| transfer.ledger.record.state);
+        let open = open.or_else(|| self.receiving.get(&id).map(|transfer| transfer.ledger.record.state));
+        match open {
+            Some(state) => Ok(Some(state)),
+            None => Ok(store.transfer(id)?.map(|record| record.state)),
+        }
+    }
+
+    fn accept(
+        &mut self,
+        id: TransferId,
+        state: Option<TransferState>,
+        to: Option<PathBuf>,
+        now: Now,
+    ) -> Answer {
+        let Some(transfer) = self.receiving.get_mut(&id) else {
+            return Err(self.too_late(id, state, "only its receiver can accept it"));
+        };
+        if state != Some(TransferState::Offered) {
+            return Err(stands(state));
+        }
+        let folder = to.unwrap_or_else(|| self.folder.clone());
+        if !folder.is_absolute() {
+            let text = format!("{} is not an absolute path", folder.display());
+            return Err(CommandError::new(ErrorKind::Usage, text));
+        }
+        transfer.accept(folder, now);
+        Ok(Reply::Done)
+    }
+
+    fn reject(
+        &mut self,
+        id: TransferId,
+        state: Option<TransferState>,
+        text: &str,
+        now: Now,
+        out: &mut Vec<TransferEffect>,
+    ) -> Answer {
+        let Some(transfer) = self.receiving.get_mut(&id) else {
+            return Err(self.too_late(id, state, "only its receiver can reject it; cancel it instead"));
+        };
+        if state != Some(TransferState::Offered) {
+            return Err(stands(state));
+        }
+        transfer.stop(EndReason::Rejected, text, now, out);
+        Ok(Reply::Done)
+    }
+
+    fn cancel(
+        &mut self,
+        id: TransferId,
+        state: Option<TransferState>,
+        text: &str,
+        now: Now,
+        out: &mut Vec<TransferEffect>,
+    ) -> Answer {
+        if let Some(transfer) = self.sending.get_mut(&id) {
+            transfer.cancel(text, now, out);
+            return Ok(Reply::Done);
+        }
+        let Some(transfer) = self.receiving.get_mut(&id) else {
+            return Err(self.too_late(id, state, ""));
+        };
+        if transfer.stop(EndReason::Cancelled, text, now, out) { Ok(Reply::Done) } else { Err(stands(state)) }
+    }
+
+    fn limit(
+        &mut self,
+        id: TransferId,
+        state: Option<TransferState>,
+        bytes_per_s: u64,
+        out: &mut Vec<TransferEffect>,
+    ) -> Answer {
+        if state.is_some_and(TransferState::is_final) {
+            return Err(stands(state));
+        }
+        if let Some(transfer) = self.sending.get_mut(&id) {
+            transfer.set_limit(bytes_per_s, out);
+            self.fill_link_of(id, out);
+        } else if let Some(transfer) = self.receiving.get_mut(&id) {
+            transfer.set_limit(bytes_per_s, out);
+        } else {
+            return Err(unknown(id));
+        }
+        Ok(Reply::Done)
+    }
+
+    /// Why a transfer that is not one of ours to decide cannot be decided on.
+    fn too_late(&self, id: TransferId, state: Option<TransferState>, not_ours: &str) -> CommandError {
+        if self.sending.contains_key(&id) {
+            return CommandError::new(ErrorKind::Conflict, format!("this device offers it; {not_ours}"));
+        }
+        if state.is_some() { stands(state) } else { unknown(id) }
+    }
+}
+
+/// Order in lists.
+fn place(record: &TransferRecord) -> (u64, TransferId) {
+    (record.offered_unix_ms, record.id)
+}
+
+fn unknown(id: TransferId) -> CommandError {
+    CommandError::new(ErrorKind::NotFound, format!("there is no transfer {id}"))
+}
+
+fn stands(state: Option<TransferState>) -> CommandError {
+    let text = match state {
+        Some(TransferState::Offered) | None => "it has only been offered",
+        Some(TransferState::Queued | TransferState::Running | TransferState::Paused) => {
+            "it has been accepted already"
+        }
+        Some(TransferState::Verifying) => "everything is here already and is being put in place",
+        Some(TransferState::Done) => "it is done already",
+        Some(TransferState::Failed) => "it has failed already",
+        Some(TransferState::Cancelled) => "it has been cancelled already",
+        Some(TransferState::Rejected) => "it has been rejected already",
+    };
+    CommandError::new(ErrorKind::Conflict, text)
+}

@@ -1,0 +1,43 @@
+//! Which transfer may send the next range on a link.
+//!
+//! The one with the fewest ranges on their way comes first; among equals, the one whose last turn is longest ago. So
+//! transfers on one link share it evenly, whatever their sizes.
+
+use std::collections::BTreeMap;
+
+use hobnob_wire::TransferId;
+
+use super::TransferEffect;
+use super::sending::Sending;
+use crate::core::input::LinkId;
+
+/// Ranges on their way over one link at a time. Each is up to a mebibyte of memory on both sides.
+pub(super) const LINK_IN_FLIGHT_MAX: usize = 16;
+
+/// Shares out the links.
+#[derive(Debug, Default)]
+pub(super) struct Grants {
+    turn: u64,
+}
+
+impl Grants {
+    /// Grants as many ranges on `link` as may be on their way.
+    pub(super) fn fill(
+        &mut self,
+        sending: &mut BTreeMap<TransferId, Sending>,
+        link: LinkId,
+        out: &mut Vec<TransferEffect>,
+    ) {
+        let mut in_flight: usize = sending.values().map(|transfer| transfer.in_flight(link)).sum();
+        while in_flight < LINK_IN_FLIGHT_MAX {
+            let next = sending
+                .values_mut()
+                .filter_map(|transfer| Some((transfer.ready(link)?, transfer)))
+                .min_by_key(|(rank, _)| *rank);
+            let Some((_, transfer)) = next else { return };
+            self.turn += 1;
+            out.extend(transfer.grant(self.turn));
+            in_flight += 1;
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! What is remembered about a transfer, and where.
+
+use std::path::PathBuf;
+
+use hobnob_wire::{Address, DeviceId, TransferId};
+
+use crate::core::view::{TransferDirection, TransferState};
+
+/// One transfer as it stands on disk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TransferRecord {
+    /// Which.
+    pub id: TransferId,
+    /// The contact.
+    pub peer: Address,
+    /// The contact's device: the one that offers, or the one that accepted.
+    pub device: Option<DeviceId>,
+    /// Which way.
+    pub direction: TransferDirection,
+    /// What it is called.
+    pub name: String,
+    /// Files and folders.
+    pub entries: u64,
+    /// Bytes in all.
+    pub bytes: u64,
+    /// Ranges of the layout; 0 at a receiver, who counts them anew from the manifest.
+    pub ranges: u64,
+    /// Digest of the manifest.
+    pub manifest: [u8; 32],
+    /// Whether content is sealed with keys of its own inside QUIC.
+    pub sealed: bool,
+    /// Text of the offer.
+    pub text: String,
+    /// Own limit in bytes per second; 0 for none.
+    pub limit: u64,
+    /// Where it goes on this device's disk; absolute.
+    pub folder: Option<PathBuf>,
+    /// Where it stands.
+    pub state: TransferState,
+    /// Bytes verified at the receiver when the state last changed.
+    pub done: u64,
+    /// Digest over all files, once done.
+    pub digest: Option<[u8; 32]>,
+    /// What went wrong and what to do about it, or why somebody stopped it.
+    pub error: Option<String>,
+    /// Whether the other side may still wait for word of the end.
+    pub untold: bool,
+    /// When it was offered here, in Unix milliseconds.
+    pub offered_unix_ms: u64,
+}
+
+/// Where transfers are kept.
+pub trait TransferStore {
+    /// Why something could not be kept or found.
+    type Error;
+
+    /// Keeps a new transfer, or what changed of one.
+    ///
+    /// # Errors
+    /// The store's.
+    fn save_transfer(&mut self, record: &TransferRecord) -> Result<(), Self::Error>;
+
+    /// One transfer.
+    ///
+    /// # Errors
+    /// The store's.
+    fn transfer(&mut self, id: TransferId) -> Result<Option<TransferRecord>, Self::Error>;
+
+    /// Transfers that are not over, or whose end the other side may not know; oldest first.
+    ///
+    /// # Errors
+    /// The store's.
+    fn open_transfers(&mut self) -> Result<Vec<TransferRecord>, Self::Error>;
+
+    /// The newest `limit` transfers that are over, oldest first.
+    ///
+    /// # Errors
+    /// The store's.
+    fn past_transfers(&mut self, limit: u32) -> Result<Vec<TransferRecord>, Self::Error>;
+
+    /// Forgets all but the newest `keep` of the transfers that are over.
+    ///
+    /// # Errors
+    /// The store's.
+    fn forget_past_transfers(&mut self, keep: u32) -> Result<(), Self::Error>;
+}

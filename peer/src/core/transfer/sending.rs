@@ -1,0 +1,359 @@
+//! The sender's side of one transfer.
+//!
+//! It is passive about links: the receiver asks, on whatever link there is, and asks again after a loss.
+
+use std::collections::BTreeSet;
+
+use hobnob_wire::bounded::Text;
+use hobnob_wire::letter::{EndReason, LetterBody, Offer, OfferEnd};
+use hobnob_wire::transfer::{Span, TransferFrame};
+use hobnob_wire::{DeviceId, TransferId};
+
+use super::TransferEffect;
+use super::job::{TransferFault, TransferJob};
+use super::ledger::Ledger;
+use super::record::TransferRecord;
+use super::spans::SpanSet;
+use crate::core::input::LinkId;
+use crate::core::time::Now;
+use crate::core::view::TransferState;
+
+/// Ranges of one transfer that are on their way at a time. Together with the window of a link they cover 1 Gbit/s over 100 ms.
+pub(super) const TRANSFER_IN_FLIGHT_MAX: usize = 8;
+/// Under a limit, one more range at a time for each so many bytes per second: a slow transfer sends one range after the
+/// other, so that each is verified soon.
+const PACED_RANGE_PER: u64 = 4 << 20;
+
+#[derive(Debug)]
+enum State {
+    /// The receiver has not decided.
+    Offered,
+    /// The receiver wants it; there is no link, or it has not asked on it yet.
+    Waiting,
+    /// The receiver asked on this link.
+    Running {
+        link: LinkId,
+        /// Asked for, and not granted yet.
+        wanted: SpanSet,
+        in_flight: BTreeSet<u64>,
+        /// Number of the last grant on this link, for turns.
+        turn: u64,
+    },
+    /// The receiver has everything and says that this is its digest; ours is being computed.
+    Verifying { link: Option<LinkId>, theirs: [u8; 32] },
+    /// Final.
+    Over,
+}
+
+/// The sender's side of one transfer.
+#[derive(Debug)]
+pub(super) struct Sending {
+    pub(super) ledger: Ledger,
+    state: State,
+}
+
+/// What the receiver asks for.
+#[derive(Debug)]
+pub(super) struct Asked {
+    pub(super) link: LinkId,
+    pub(super) device: DeviceId,
+    pub(super) manifest: bool,
+    pub(super) want: Vec<Span>,
+}
+
+impl Sending {
+    /// A transfer whose files have just been scanned, and the letter that offers it.
+    pub(super) fn offer(record: TransferRecord) -> (Self, TransferEffect) {
+        let letter = TransferEffect::Letter {
+            to: record.peer.clone(),
+            device: None,
+            body: LetterBody::Offer(Offer {
+                transfer: record.id,
+                name: Text::truncated(&record.name),
+                entries: record.entries,
+                bytes: record.bytes,
+                manifest: record.manifest,
+                sealed: record.sealed,
+                text: Text::truncated(&record.text),
+            }),
+        };
+        (Self { ledger: Ledger::new(record, true), state: State::Offered }, letter)
+    }
+
+    /// A transfer that an earlier run left open.
+    pub(super) fn reopen(mut record: TransferRecord) -> Self {
+        let state = if record.state == TransferState::Offered {
+            State::Offered
+        } else {
+            record.state = TransferState::Queued;
+            State::Waiting
+        };
+        Self { ledger: Ledger::new(record, false), state }
+    }
+
+    fn id(&self) -> TransferId {
+        self.ledger.record.id
+    }
+
+    /// The link it runs over.
+    pub(super) const fn link(&self) -> Option<LinkId> {
+        match self.state {
+            State::Running { link, .. } | State::Verifying { link: Some(link), .. } => Some(link),
+            State::Offered | State::Waiting | State::Verifying { link: None, .. } | State::Over => None,
+        }
+    }
+
+    /// Ranges on their way over a link.
+    pub(super) fn in_flight(&self, on: LinkId) -> usize {
+        match &self.state {
+            State::Running { link, in_flight, .. } if *link == on => in_flight.len(),
+            State::Running { .. }
+            | State::Offered
+            | State::Waiting
+            | State::Verifying { .. }
+            | State::Over => 0,
+        }
+    }
+
+    /// The receiver asks. The first device that does has the transfer; others are told that it is gone.
+    pub(super) fn handle_accept(&mut self, asked: &Asked, now: Now, out: &mut Vec<TransferEffect>) {
+        let transfer = self.id();
+        let link = asked.link;
+        if self.ledger.record.device.is_some_and(|device| device != asked.device) {
+            out.push(TransferEffect::SendFrame { link, frame: TransferFrame::Gone { transfer } });
+            return;
+        }
+        let in_flight = match std::mem::replace(&mut self.state, State::Over) {
+            State::Over => return,
+            State::Running { link: same, in_flight, .. } if same == link => in_flight,
+            State::Offered | State::Waiting | State::Running { .. } | State::Verifying { .. } => {
+                BTreeSet::new()
+            }
+        };
+        let mut wanted = SpanSet::from_spans(&asked.want, self.ledger.record.ranges);
+        for range in &in_flight {
+            wanted.remove(*range);
+        }
+        self.state = State::Running { link, wanted, in_flight, turn: 0 };
+        if self.ledger.record.device.is_none() {
+            self.ledger.change().device = Some(asked.device);
+        }
+        self.ledger.enter(TransferState::Running, now);
+        self.pace(out);
+        let limit = self.ledger.record.limit;
+        if limit > 0 {
+            out.push(TransferEffect::SendFrame {
+                link,
+                frame: TransferFrame::Pace { transfer, bytes_per_s: limit },
+            });
+        }
+        if asked.manifest {
+            let sealed = self.ledger.record.sealed;
+            out.push(TransferEffect::Job(TransferJob::SendManifest { transfer, link, sealed }));
+        }
+    }
+
+    /// The turn that this transfer had last on `link`, if it has a range to send there now.
+    pub(super) fn ready(&self, on: LinkId) -> Option<(usize, u64)> {
+        let State::Running { link, wanted, in_flight, turn } = &self.state else { return None };
+        let most = match self.ledger.limit() {
+            0 => TRANSFER_IN_FLIGHT_MAX,
+            limit => usize::try_from(1 + limit / PACED_RANGE_PER)
+                .unwrap_or(TRANSFER_IN_FLIGHT_MAX)
+                .min(TRANSFER_IN_FLIGHT_MAX),
+        };
+        (*link == on && !wanted.is_empty() && in_flight.len() < most).then_some((in_flight.len(), *turn))
+    }
+
+    /// Grants the next range.
+    pub(super) fn grant(&mut self, next_turn: u64) -> Option<TransferEffect> {
+        let (transfer, sealed) = (self.id(), self.ledger.record.sealed);
+        let State::Running { link, wanted, in_flight, turn } = &mut self.state else { return None };
+        let range = wanted.pop_first()?;
+        in_flight.insert(range);
+        *turn = next_turn;
+        Some(TransferEffect::Job(TransferJob::SendRange { transfer, link: *link, range, sealed }))
+    }
+
+    /// A range has left, or could not.
+    pub(super) fn handle_sent(
+        &mut self,
+        on: LinkId,
+        range: Option<u64>,
+        result: Result<(), TransferFault>,
+        now: Now,
+        out: &mut Vec<TransferEffect>,
+    ) {
+        let State::Running { link, in_flight, .. } = &mut self.state else { return };
+        if *link != on {
+            return;
+        }
+        if let Some(range) = range {
+            in_flight.remove(&range);
+        }
+        match result {
+            Ok(()) => {}
+            // The receiver knows what it has, and asks again.
+            Err(TransferFault::LinkLost) => self.wait(now),
+            Err(TransferFault::Disk(text) | TransferFault::Peer(text)) => self.fail(text, now, out),
+        }
+    }
+
+    /// So much is verified at the receiver.
+    pub(super) fn handle_progress(&mut self, on: LinkId, bytes: u64) {
+        if self.link() == Some(on) {
+            self.ledger.verified(bytes);
+        }
+    }
+
+    /// The receiver has everything.
+    pub(super) fn handle_complete(
+        &mut self,
+        on: LinkId,
+        theirs: [u8; 32],
+        now: Now,
+        out: &mut Vec<TransferEffect>,
+    ) {
+        if matches!(self.state, State::Over | State::Offered) {
+            return;
+        }
+        let asked = matches!(self.state, State::Verifying { .. });
+        self.state = State::Verifying { link: Some(on), theirs };
+        self.ledger.enter(TransferState::Verifying, now);
+        if !asked {
+            out.push(TransferEffect::Job(TransferJob::Digest { transfer: self.id() }));
+        }
+    }
+
+    /// Our own digest is known: equal, or what arrived is not what was sent.
+    pub(super) fn handle_digest(
+        &mut self,
+        result: Result<[u8; 32], TransferFault>,
+        now: Now,
+        out: &mut Vec<TransferEffect>,
+    ) {
+        let State::Verifying { link, theirs } = self.state else { return };
+        let transfer = self.id();
+        match result {
+            Ok(ours) if ours == theirs => {
+                let bytes = self.ledger.record.bytes;
+                self.ledger.change().digest = Some(ours);
+                self.ledger.verified(bytes);
+                self.end(TransferState::Done, None, now, out);
+                if let Some(link) = link {
+                    out.push(TransferEffect::SendFrame { link, frame: TransferFrame::Gone { transfer } });
+                }
+            }
+            Ok(_) => self.fail(
+                "what arrived differs from what is here now: a file changed while it was sent; send it again"
+                    .to_owned(),
+                now,
+                out,
+            ),
+            Err(TransferFault::Disk(text) | TransferFault::Peer(text)) => self.fail(text, now, out),
+            Err(TransferFault::LinkLost) => self.wait(now),
+        }
+    }
+
+    /// A limit of ours.
+    pub(super) fn set_limit(&mut self, bytes_per_s: u64, out: &mut Vec<TransferEffect>) {
+        let transfer = self.id();
+        self.ledger.change().limit = bytes_per_s;
+        if let State::Running { link, .. } = self.state {
+            self.pace(out);
+            let frame = TransferFrame::Pace { transfer, bytes_per_s };
+            out.push(TransferEffect::SendFrame { link, frame });
+        }
+    }
+
+    /// A limit of the receiver's.
+    pub(super) fn handle_pace(&mut self, on: LinkId, bytes_per_s: u64, out: &mut Vec<TransferEffect>) {
+        if self.link() == Some(on) {
+            self.ledger.set_their_limit(bytes_per_s);
+            self.pace(out);
+        }
+    }
+
+    fn pace(&self, out: &mut Vec<TransferEffect>) {
+        let (transfer, bytes_per_s) = (self.id(), self.ledger.limit());
+        out.push(TransferEffect::Job(TransferJob::Pace { transfer, bytes_per_s }));
+    }
+
+    /// A link is gone.
+    pub(super) fn handle_link_down(&mut self, down: LinkId, now: Now) {
+        match &mut self.state {
+            State::Running { link, .. } if *link == down => self.wait(now),
+            State::Verifying { link, .. } if *link == Some(down) => *link = None,
+            State::Offered
+            | State::Waiting
+            | State::Running { .. }
+            | State::Verifying { .. }
+            | State::Over => {}
+        }
+    }
+
+    fn wait(&mut self, now: Now) {
+        self.state = State::Waiting;
+        self.ledger.enter(TransferState::Queued, now);
+    }
+
+    /// The receiver's side is over.
+    pub(super) fn handle_end(
+        &mut self,
+        from: DeviceId,
+        end: &OfferEnd,
+        now: Now,
+        out: &mut Vec<TransferEffect>,
+    ) {
+        if self.ledger.record.device.is_some_and(|device| device != from) {
+            return;
+        }
+        let state = match end.reason {
+            EndReason::Rejected => TransferState::Rejected,
+            EndReason::Cancelled => TransferState::Cancelled,
+            EndReason::Failed => TransferState::Failed,
+        };
+        self.end(state, reason_text(end), now, out);
+    }
+
+    /// The user takes the offer back or stops the transfer.
+    pub(super) fn cancel(&mut self, text: &str, now: Now, out: &mut Vec<TransferEffect>) {
+        self.tell_end(EndReason::Cancelled, text, out);
+        self.end(TransferState::Cancelled, (!text.is_empty()).then(|| text.to_owned()), now, out);
+    }
+
+    fn fail(&mut self, text: String, now: Now, out: &mut Vec<TransferEffect>) {
+        self.tell_end(EndReason::Failed, &text, out);
+        self.end(TransferState::Failed, Some(text), now, out);
+    }
+
+    fn tell_end(&self, reason: EndReason, text: &str, out: &mut Vec<TransferEffect>) {
+        out.push(TransferEffect::Letter {
+            to: self.ledger.record.peer.clone(),
+            device: self.ledger.record.device,
+            body: LetterBody::OfferEnd(OfferEnd { transfer: self.id(), reason, text: Text::truncated(text) }),
+        });
+    }
+
+    /// Ends it on this side.
+    pub(super) fn end(
+        &mut self,
+        state: TransferState,
+        text: Option<String>,
+        now: Now,
+        out: &mut Vec<TransferEffect>,
+    ) {
+        if matches!(self.state, State::Over) {
+            return;
+        }
+        self.state = State::Over;
+        self.ledger.enter(state, now);
+        self.ledger.change().error = text;
+        out.push(TransferEffect::Job(TransferJob::Stop { transfer: self.id(), discard: true }));
+    }
+}
+
+/// What the other side said about the end, if anything.
+pub(super) fn reason_text(end: &OfferEnd) -> Option<String> {
+    (!end.text.as_str().is_empty()).then(|| end.text.as_str().to_owned())
+}
