@@ -1,0 +1,183 @@
+//! JSON objects of the local API that are not views: what is asked, and short answers.
+//!
+//! Addresses come as text, because the daemon completes a missing domain with its own.
+
+use std::path::PathBuf;
+
+use hobnob_wire::LetterId;
+use hobnob_wire::presence::Availability;
+use serde::{Deserialize, Serialize};
+
+use crate::core::view::{LetterState, as_text};
+use crate::events::Cursor;
+
+/// `POST /v1/contacts`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ContactAdd {
+    /// Whom.
+    pub address: String,
+    /// Why.
+    #[serde(default)]
+    pub text: String,
+}
+
+/// A word that goes with a removal, a rejection or a cancellation.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Words {
+    /// The word.
+    #[serde(default)]
+    pub text: String,
+}
+
+/// What to show of oneself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum PresenceState {
+    /// Here.
+    Online,
+    /// Not at the device.
+    Away,
+    /// Not to be disturbed.
+    Busy,
+    /// Here, but shown offline to everybody.
+    Hidden,
+    /// Not here.
+    Offline,
+}
+
+impl PresenceState {
+    /// The state, and whether to hide.
+    #[must_use]
+    pub const fn parts(self) -> (Availability, bool) {
+        match self {
+            Self::Online => (Availability::Online, false),
+            Self::Away => (Availability::Away, false),
+            Self::Busy => (Availability::Busy, false),
+            Self::Hidden => (Availability::Online, true),
+            Self::Offline => (Availability::Offline, false),
+        }
+    }
+}
+
+/// `PUT /v1/presence`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PresenceSet {
+    /// State.
+    pub state: PresenceState,
+    /// Status text.
+    #[serde(default)]
+    pub text: String,
+}
+
+/// `POST /v1/letters`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LetterSend {
+    /// To whom.
+    pub to: String,
+    /// The words.
+    pub text: String,
+}
+
+/// Answer to [`LetterSend`], and what `hobnob send` prints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LetterSent {
+    /// The letter.
+    #[serde(with = "as_text")]
+    pub id: LetterId,
+    /// How far it is already.
+    pub state: LetterState,
+}
+
+/// Query of `GET /v1/chats/{address}/letters`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LettersQuery {
+    /// At most so many, the newest; at most [`LETTERS_MAX`].
+    #[serde(default = "default_letters")]
+    pub limit: u32,
+    /// Only letters before this one.
+    #[serde(default)]
+    pub before: Option<String>,
+}
+
+/// Letters in one answer unless another number is asked for.
+pub const LETTERS_DEFAULT: u32 = 50;
+/// Most letters in one answer: 32 MiB of text.
+pub const LETTERS_MAX: u32 = 1_000;
+
+const fn default_letters() -> u32 {
+    LETTERS_DEFAULT
+}
+
+/// `POST /v1/typing`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Typing {
+    /// Whom to tell.
+    pub to: String,
+    /// Whether the user is writing.
+    pub active: bool,
+}
+
+/// `POST /v1/transfers`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TransferSend {
+    /// To whom.
+    pub to: String,
+    /// Absolute paths of files and folders.
+    pub paths: Vec<PathBuf>,
+    /// Bytes per second; 0 for no limit.
+    #[serde(default)]
+    pub limit: u64,
+    /// Whether content is sealed with keys of its own inside QUIC.
+    #[serde(default = "default_sealed")]
+    pub sealed: bool,
+    /// A word about it.
+    #[serde(default)]
+    pub text: String,
+}
+
+const fn default_sealed() -> bool {
+    true
+}
+
+/// `POST /v1/transfers/{id}/accept`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TransferAccept {
+    /// Absolute folder; the configured one when absent.
+    #[serde(default)]
+    pub to: Option<PathBuf>,
+}
+
+/// `POST /v1/transfers/{id}/limit`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TransferLimit {
+    /// Bytes per second; 0 for no limit.
+    pub limit: u64,
+}
+
+/// `PUT /v1/config`, and what `hobnob config get` prints.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Setting {
+    /// Its name, as in `files.auto_accept`.
+    pub key: String,
+    /// Its value.
+    pub value: String,
+}
+
+/// Query of `GET /v1/events`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EventsQuery {
+    /// Only events after this cursor; those from now on when absent.
+    #[serde(default)]
+    pub after: Option<Cursor>,
+}

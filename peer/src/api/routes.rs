@@ -1,0 +1,121 @@
+//! Every path of the local API.
+
+use axum::Router;
+use axum::handler::Handler;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderName, Method};
+use axum::routing::{MethodFilter, on};
+
+use super::handlers::{config, contacts, events, letters, transfers, user};
+use super::state::Api;
+
+/// The description of this API.
+const OPENAPI: &str = include_str!("openapi.json");
+
+/// A router that remembers what it was given, so that a test can compare it with the description.
+pub(super) struct Routes {
+    pub(super) router: Router<Api>,
+    pub(super) described: Vec<(Method, &'static str)>,
+}
+
+impl Routes {
+    fn with<H, T>(mut self, filter: MethodFilter, method: Method, path: &'static str, handler: H) -> Self
+    where
+        H: Handler<T, Api>,
+        T: 'static,
+    {
+        self.router = self.router.route(path, on(filter, handler));
+        self.described.push((method, path));
+        self
+    }
+
+    fn get<H: Handler<T, Api>, T: 'static>(self, path: &'static str, handler: H) -> Self {
+        self.with(MethodFilter::GET, Method::GET, path, handler)
+    }
+
+    fn post<H: Handler<T, Api>, T: 'static>(self, path: &'static str, handler: H) -> Self {
+        self.with(MethodFilter::POST, Method::POST, path, handler)
+    }
+
+    fn put<H: Handler<T, Api>, T: 'static>(self, path: &'static str, handler: H) -> Self {
+        self.with(MethodFilter::PUT, Method::PUT, path, handler)
+    }
+
+    fn delete<H: Handler<T, Api>, T: 'static>(self, path: &'static str, handler: H) -> Self {
+        self.with(MethodFilter::DELETE, Method::DELETE, path, handler)
+    }
+}
+
+/// All routes.
+pub(super) fn routes() -> Routes {
+    Routes { router: Router::new(), described: Vec::new() }
+        .get("/v1/openapi.json", openapi)
+        .get("/v1/status", user::status)
+        .put("/v1/presence", user::set_presence)
+        .get("/v1/contacts", contacts::list)
+        .post("/v1/contacts", contacts::add)
+        .delete("/v1/contacts/{address}", contacts::remove)
+        .post("/v1/contacts/{address}/accept", contacts::accept)
+        .post("/v1/contacts/{address}/reject", contacts::reject)
+        .post("/v1/letters", letters::send)
+        .get("/v1/letters/{id}", letters::one)
+        .get("/v1/chats/{address}/letters", letters::of_chat)
+        .post("/v1/chats/{address}/read", letters::mark_read)
+        .post("/v1/typing", letters::typing)
+        .get("/v1/transfers", transfers::list)
+        .post("/v1/transfers", transfers::send)
+        .get("/v1/transfers/{id}", transfers::one)
+        .post("/v1/transfers/{id}/accept", transfers::accept)
+        .post("/v1/transfers/{id}/reject", transfers::reject)
+        .post("/v1/transfers/{id}/cancel", transfers::cancel)
+        .post("/v1/transfers/{id}/limit", transfers::limit)
+        .get("/v1/config", config::all)
+        .put("/v1/config", config::set)
+        .get("/v1/events", events::stream)
+}
+
+async fn openapi() -> ([(HeaderName, &'static str); 1], &'static str) {
+    ([(CONTENT_TYPE, "application/json")], OPENAPI)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::Value;
+
+    use super::*;
+
+    #[test]
+    fn the_description_has_every_route_and_no_other() {
+        let description: Value = serde_json::from_str(OPENAPI).unwrap();
+        let mut described = BTreeSet::new();
+        for (path, methods) in description["paths"].as_object().unwrap() {
+            for method in methods.as_object().unwrap().keys().filter(|key| *key != "parameters") {
+                described.insert(format!("{} {path}", method.to_uppercase()));
+            }
+        }
+        let served: BTreeSet<String> =
+            routes().described.iter().map(|(method, path)| format!("{method} {path}")).collect();
+        assert_eq!(described, served);
+    }
+
+    #[test]
+    fn every_reference_of_the_description_leads_somewhere() {
+        fn check(value: &Value, root: &Value) {
+            match value {
+                Value::Object(fields) => {
+                    if let Some(target) = fields.get("$ref").and_then(Value::as_str) {
+                        let pointer = target.strip_prefix('#').unwrap();
+                        assert!(root.pointer(pointer).is_some(), "{target}");
+                    }
+                    fields.values().for_each(|field| check(field, root));
+                }
+                Value::Array(items) => items.iter().for_each(|item| check(item, root)),
+                Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+            }
+        }
+        let description: Value = serde_json::from_str(OPENAPI).unwrap();
+        check(&description, &description);
+    }
+}
