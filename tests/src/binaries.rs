@@ -29,6 +29,14 @@ pub fn hobnob_rendezvous() -> PathBuf {
     folder().join("hobnob-rendezvous")
 }
 
+/// A command that runs a program behind the words of `prefix`, if there are any.
+pub(crate) fn command(prefix: &[String], program: &Path) -> Command {
+    let Some((first, rest)) = prefix.split_first() else { return Command::new(program) };
+    let mut command = Command::new(first);
+    command.args(rest).arg(program);
+    command
+}
+
 /// The folder of the programs, which are built once per process. Cargo's own lock keeps processes apart.
 pub(crate) fn folder() -> &'static Path {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();

@@ -12,7 +12,7 @@ use tokio::runtime::Runtime;
 /// and so reads what passes, as long as they talk to it.
 #[derive(Debug)]
 pub struct Middle {
-    runtime: Runtime,
+    _runtime: Runtime,
     endpoint: Endpoint,
     heard: Arc<Mutex<Heard>>,
 }
@@ -20,8 +20,8 @@ pub struct Middle {
 /// What an attacker has got.
 #[derive(Clone, Debug, Default)]
 pub struct Heard {
-    /// Links of which it holds both ends.
-    pub links: usize,
+    /// Links of which it held both ends and that one of the peers has closed: with these codes.
+    pub closed: Vec<u64>,
     /// Everything that was said on them.
     pub bytes: Vec<u8>,
 }
@@ -45,13 +45,13 @@ impl Middle {
                     tokio::spawn(async move {
                         let Ok((near, _place)) = arrival.establish().await else { return };
                         let Ok(far) = endpoint.open_link(target).await else { return };
-                        lock(&heard).links += 1;
-                        stand_between(&near, &far, &heard).await;
+                        let ended = stand_between(&near, &far, &heard).await;
+                        lock(&heard).closed.extend(ended);
                     });
                 }
             }
         });
-        Ok(Self { runtime, endpoint, heard })
+        Ok(Self { _runtime: runtime, endpoint, heard })
     }
 
     /// Where it answers.
@@ -68,20 +68,14 @@ impl Middle {
     pub fn heard(&self) -> Heard {
         lock(&self.heard).clone()
     }
-
-    /// Gives up.
-    pub fn stop(self) {
-        self.endpoint.close(0, b"");
-        self.runtime.shutdown_background();
-    }
 }
 
 fn lock(heard: &Mutex<Heard>) -> std::sync::MutexGuard<'_, Heard> {
     heard.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Passes streams on until one side hangs up; the other then hears the same code and reason.
-async fn stand_between(near: &Connection, far: &Connection, heard: &Arc<Mutex<Heard>>) {
+/// Passes streams on until one side hangs up; the other then hears the same code and reason. Returns the code.
+async fn stand_between(near: &Connection, far: &Connection, heard: &Arc<Mutex<Heard>>) -> Option<u64> {
     hobnob_nat::raise_link_limits(near);
     hobnob_nat::raise_link_limits(far);
     let ended = tokio::select! {
@@ -90,10 +84,10 @@ async fn stand_between(near: &Connection, far: &Connection, heard: &Arc<Mutex<He
         ended = near.closed() => ended,
         ended = far.closed() => ended,
     };
-    if let quinn::ConnectionError::ApplicationClosed(close) = ended {
-        near.close(close.error_code, &close.reason);
-        far.close(close.error_code, &close.reason);
-    }
+    let quinn::ConnectionError::ApplicationClosed(close) = ended else { return None };
+    near.close(close.error_code, &close.reason);
+    far.close(close.error_code, &close.reason);
+    Some(close.error_code.into_inner())
 }
 
 /// Opens a stream to `to` for each one that `from` opens.

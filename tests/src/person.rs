@@ -24,6 +24,7 @@ pub struct Person {
     home: PathBuf,
     world: PathBuf,
     invite: String,
+    prefix: Vec<String>,
     log: PathBuf,
     daemon: Option<Daemon>,
 }
@@ -35,9 +36,18 @@ impl Person {
             home: world.join(home),
             world: world.to_owned(),
             invite: invite.to_owned(),
+            prefix: Vec::new(),
             log: world.join(format!("{home}.log")),
             daemon: None,
         }
+    }
+
+    /// The same person, all of whose commands run behind these words, which run them elsewhere, as `ip netns exec NAME`
+    /// does.
+    #[must_use]
+    pub fn behind(mut self, prefix: Vec<String>) -> Self {
+        self.prefix = prefix;
+        self
     }
 
     /// The account's name.
@@ -153,7 +163,7 @@ impl Person {
     /// When it fails.
     #[must_use]
     pub fn read(&self, args: &[&str]) -> String {
-        let mut command = Command::new(binaries::hobnob());
+        let mut command = binaries::command(&self.prefix, &binaries::hobnob());
         command.arg("--home").arg(&self.home).args(args);
         let output = Output::of(command);
         assert_eq!(output.code, 0, "{output:?}\n{}", world::logs(&self.world));
@@ -307,7 +317,7 @@ impl Person {
     }
 
     fn command<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>) -> Command {
-        let mut command = Command::new(binaries::hobnob());
+        let mut command = binaries::command(&self.prefix, &binaries::hobnob());
         command.arg("--home").arg(&self.home).arg("--json").args(args);
         command
     }

@@ -113,6 +113,27 @@ impl Process {
         log_tail(&self.log)
     }
 
+    /// The ports of its UDP sockets.
+    ///
+    /// # Panics
+    /// When it has ended.
+    #[must_use]
+    pub fn udp_ports(&self) -> Vec<u16> {
+        let process = format!("/proc/{}", self.pid());
+        let open = fs::read_dir(format!("{process}/fd")).expect("the process is there");
+        let open: Vec<PathBuf> = open.flatten().filter_map(|fd| fs::read_link(fd.path()).ok()).collect();
+        let tables = ["udp", "udp6"].map(|table| fs::read_to_string(format!("{process}/net/{table}")));
+        let rows = tables.iter().flatten().flat_map(|table| table.lines().skip(1));
+        rows.filter_map(|row| {
+            // sl, local address as hex IP:PORT, …; the tenth column is the inode.
+            let mut columns = row.split_whitespace().skip(1);
+            let (_, port) = columns.next()?.split_once(':')?;
+            let socket = format!("socket:[{}]", columns.nth(7)?);
+            open.iter().any(|fd| *fd == Path::new(&socket)).then(|| u16::from_str_radix(port, 16).ok())?
+        })
+        .collect()
+    }
+
     fn wait_until(&mut self, deadline: Instant) -> ExitStatus {
         // Standard output closes when the program ends; until then whatever it still prints is read.
         while match self.lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {

@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -27,7 +26,7 @@ impl World {
     /// When the rendezvous does not start.
     #[must_use]
     pub fn new() -> Self {
-        Self::at(tempfile::tempdir().expect("a folder for temporary files"))
+        Self::at(tempfile::tempdir().expect("a folder for temporary files"), "127.0.0.1", &[])
     }
 
     /// A world for large files, in memory when at least `bytes` are free there.
@@ -41,11 +40,21 @@ impl World {
         if free < bytes {
             return Self::new();
         }
-        Self::at(tempfile::tempdir_in(IN_MEMORY).expect("a folder in memory"))
+        Self::at(tempfile::tempdir_in(IN_MEMORY).expect("a folder in memory"), "127.0.0.1", &[])
     }
 
-    fn at(folder: TempDir) -> Self {
-        let rendezvous = Rendezvous::start(folder.path());
+    /// A world in memory, with a rendezvous at this IP address, started by the words before its command. They run it
+    /// elsewhere, as `ip netns exec NAME` does.
+    ///
+    /// # Panics
+    /// When the rendezvous does not start.
+    #[must_use]
+    pub fn placed(ip: &str, prefix: &[String]) -> Self {
+        Self::at(tempfile::tempdir_in("/dev/shm").expect("a folder in memory"), ip, prefix)
+    }
+
+    fn at(folder: TempDir, ip: &str, prefix: &[String]) -> Self {
+        let rendezvous = Rendezvous::start(folder.path(), ip, prefix);
         Self { rendezvous, folder }
     }
 
@@ -75,8 +84,13 @@ impl World {
     /// Another home of somebody who has an account, without a device in it.
     #[must_use]
     pub fn second_home(&self, person: &Person) -> Person {
-        let home = format!("{}-2", person.name());
-        Person::new(person.name(), &home, self.folder.path(), &self.rendezvous.invite)
+        self.home_of(person, &format!("{}-2", person.name()))
+    }
+
+    /// Yet another home, of this name.
+    #[must_use]
+    pub fn home_of(&self, person: &Person, home: &str) -> Person {
+        Person::new(person.name(), home, self.folder.path(), &self.rendezvous.invite)
     }
 
     /// Somebody with an account whose daemon runs.
@@ -118,17 +132,19 @@ pub struct Rendezvous {
     pub domain: String,
     home: PathBuf,
     listen: String,
+    prefix: Vec<String>,
     log: PathBuf,
     process: Option<Process>,
 }
 
 impl Rendezvous {
-    fn start(world: &Path) -> Self {
+    fn start(world: &Path, ip: &str, prefix: &[String]) -> Self {
         let mut rendezvous = Self {
             invite: String::new(),
             domain: String::new(),
             home: world.join("rendezvous"),
-            listen: "127.0.0.1:0".to_owned(),
+            listen: format!("{ip}:0"),
+            prefix: prefix.to_owned(),
             log: world.join("rendezvous.log"),
             process: None,
         };
@@ -145,7 +161,7 @@ impl Rendezvous {
     /// # Panics
     /// When it does not start.
     pub fn serve(&mut self) -> Value {
-        let mut command = Command::new(binaries::hobnob_rendezvous());
+        let mut command = binaries::command(&self.prefix, &binaries::hobnob_rendezvous());
         command.arg("serve").arg("--home").arg(&self.home).args(["--listen", &self.listen, "--json"]);
         let mut process = Process::start(command, &self.log);
         let ready = process.next_object();
@@ -169,6 +185,16 @@ impl Rendezvous {
     /// When it does not run.
     pub fn kill(&mut self) {
         self.process.take().expect("it runs").kill();
+    }
+
+    /// Its UDP port.
+    ///
+    /// # Panics
+    /// When it has told no address.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        let (_, port) = self.listen.rsplit_once(':').expect("an address and a port");
+        port.parse().expect("a port is a number")
     }
 
     /// The running process.
