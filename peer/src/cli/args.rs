@@ -1,0 +1,377 @@
+//! What can be typed.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use hobnob_wire::invite::Invite;
+use hobnob_wire::{Address, Name, TransferId};
+
+use super::units::parse_rate;
+use crate::api::bodies::{LETTERS_DEFAULT, LETTERS_MAX, PresenceState};
+use crate::core::view::LetterState;
+
+/// Letters and files straight to your contacts.
+#[derive(Debug, Parser)]
+#[command(name = "hobnob", version, arg_required_else_help = true, max_term_width = 100)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    pub(super) global: Global,
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+/// What every command understands.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Global options")]
+pub(super) struct Global {
+    /// Folder of one profile [default: $XDG_DATA_HOME/hobnob]
+    #[arg(long, global = true, value_name = "DIR", env = "HOBNOB_HOME", hide_env_values = true)]
+    pub(super) home: Option<PathBuf>,
+    /// Print one JSON object per line
+    #[arg(long, global = true)]
+    pub(super) json: bool,
+    /// Print data only, no messages
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub(super) quiet: bool,
+    /// Log more; twice for every decision
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(super) verbose: u8,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Make an account, with this device as its first
+    Register {
+        #[command(flatten)]
+        account: Account,
+        /// Write the recovery code to this new file instead of printing it
+        #[arg(long, value_name = "FILE")]
+        recovery_file: Option<PathBuf>,
+    },
+    /// Add this device to an account that exists
+    Login {
+        #[command(flatten)]
+        account: Account,
+    },
+    /// Run the daemon in the foreground; all other commands talk to it
+    Up {
+        /// Port of the local API on 127.0.0.1 [default: one that the system chooses]
+        #[arg(long, value_name = "PORT", default_value_t = 0, hide_default_value = true)]
+        api_port: u16,
+    },
+    /// Show own state
+    Status,
+    /// Contacts and requests
+    #[command(subcommand)]
+    Contact(Contact),
+    /// What contacts see of you
+    #[command(subcommand)]
+    Presence(Presence),
+    /// Send a letter
+    Send(Send),
+    /// Show the letters of a chat, oldest first, and mark them read
+    History {
+        /// With whom
+        #[arg(value_parser = parse_address)]
+        address: String,
+        /// At most so many, the newest
+        #[arg(long, value_name = "N", default_value_t = LETTERS_DEFAULT, value_parser = clap::value_parser!(u32).range(1..=i64::from(LETTERS_MAX)))]
+        limit: u32,
+        /// Do not tell the author that the letters have been read
+        #[arg(long)]
+        keep_unread: bool,
+    },
+    /// Print every event as it happens
+    Tail,
+    /// Files and folders
+    #[command(subcommand)]
+    File(File),
+    /// Settings
+    #[command(subcommand)]
+    Config(Config),
+    /// Show everything at once: a rendezvous and two people on this machine
+    Demo {
+        /// What to send; a file of 256 MiB is made when absent
+        #[arg(value_name = "FILE")]
+        files: Vec<PathBuf>,
+        /// Leave everything running at the end
+        #[arg(long)]
+        keep: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Account {
+    /// Name at the rendezvous: the part before the @
+    pub(super) name: Name,
+    /// Invite of the rendezvous: hobnob://HOST:PORT/#PIN
+    #[arg(long, value_name = "INVITE")]
+    pub(super) server: Invite,
+    /// Read the password from the first line of this file; - is standard input
+    #[arg(long, value_name = "FILE")]
+    pub(super) password_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Contact {
+    /// Ask somebody to become a contact
+    Add {
+        /// Whom
+        #[arg(value_parser = parse_address)]
+        address: String,
+        /// A word about yourself; the rendezvous can read it
+        #[arg(long, value_name = "T", default_value = "", hide_default_value = true)]
+        text: String,
+    },
+    /// Accept a request; both see each other then
+    Accept {
+        /// Whose
+        #[arg(value_parser = parse_address)]
+        address: String,
+    },
+    /// Reject a request
+    Reject {
+        /// Whose
+        #[arg(value_parser = parse_address)]
+        address: String,
+    },
+    /// Remove a contact on both sides
+    Remove {
+        /// Whom
+        #[arg(value_parser = parse_address)]
+        address: String,
+        /// A last word; the rendezvous can read it
+        #[arg(long, value_name = "T", default_value = "", hide_default_value = true)]
+        text: String,
+    },
+    /// List contacts
+    List,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Presence {
+    /// Set it, until it is set again
+    Set {
+        /// State
+        state: PresenceState,
+        /// Status text
+        #[arg(
+            short = 'm',
+            long = "message",
+            value_name = "TEXT",
+            default_value = "",
+            hide_default_value = true
+        )]
+        text: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Send {
+    /// To whom
+    #[arg(value_parser = parse_address)]
+    pub(super) address: String,
+    /// The words
+    pub(super) text: String,
+    /// Wait until the letter has come this far
+    #[arg(long, value_name = "STATE")]
+    pub(super) wait: Option<Wait>,
+    /// Wait at most so many seconds [default: without end]
+    #[arg(long, value_name = "S", requires = "wait", value_parser = parse_seconds)]
+    pub(super) timeout: Option<Duration>,
+}
+
+/// How far a letter can be waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Wait {
+    /// In the mailbox at the rendezvous
+    Accepted,
+    /// On a device of the addressee
+    Delivered,
+    /// Seen by the addressee
+    Read,
+}
+
+impl From<Wait> for LetterState {
+    fn from(wait: Wait) -> Self {
+        match wait {
+            Wait::Accepted => Self::Accepted,
+            Wait::Delivered => Self::Delivered,
+            Wait::Read => Self::Read,
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum File {
+    /// Offer files and folders
+    Send(FileSend),
+    /// List transfers
+    List,
+    /// Accept an offer
+    Accept {
+        /// Which
+        id: TransferId,
+        /// Put it into this folder [default: files.dir]
+        #[arg(long, value_name = "DIR")]
+        to: Option<PathBuf>,
+    },
+    /// Reject an offer
+    Reject {
+        /// Which
+        id: TransferId,
+    },
+    /// Stop a transfer, or take an offer back
+    Cancel {
+        /// Which
+        id: TransferId,
+    },
+    /// Limit the rate of a transfer
+    Limit {
+        /// Which
+        id: TransferId,
+        /// Bytes per second, as 500KiB, 5MB, 1GiB; 0 for no limit
+        #[arg(value_parser = parse_rate)]
+        rate: u64,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct FileSend {
+    /// To whom
+    #[arg(value_parser = parse_address)]
+    pub(super) address: String,
+    /// Files and folders, all in one offer
+    #[arg(value_name = "PATH", required = true)]
+    pub(super) paths: Vec<PathBuf>,
+    /// Bytes per second, as 500KiB, 5MB, 1GiB; 0 for no limit
+    #[arg(long, value_name = "RATE", value_parser = parse_rate, default_value = "0", hide_default_value = true)]
+    pub(super) limit: u64,
+    /// Leave the second encryption out; the connection's own stays
+    #[arg(long)]
+    pub(super) as_is: bool,
+    /// Show progress until it is done
+    #[arg(long)]
+    pub(super) wait: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Config {
+    /// Show a setting, or all
+    Get {
+        /// Its name, as in files.auto_accept
+        key: Option<String>,
+    },
+    /// Change a setting
+    Set {
+        /// Its name, as in files.auto_accept
+        key: String,
+        /// Its value
+        value: String,
+    },
+}
+
+/// An address, with or without its domain, which the daemon completes.
+fn parse_address(text: &str) -> Result<String, String> {
+    let parsed = if text.contains('@') {
+        text.parse::<Address>().map(|address| address.to_string())
+    } else {
+        text.parse::<Name>().map(|name| name.to_string())
+    };
+    parsed.map_err(|error| error.to_string())
+}
+
+/// A span of time in seconds, as in `2` or `0.5`.
+fn parse_seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| "a number of seconds is wanted".to_owned())?;
+    Duration::try_from_secs_f64(seconds).map_err(|_| "a number of seconds, 0 or more, is wanted".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    const ID: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaa";
+
+    fn parse(line: &str) -> Result<Arguments, clap::error::ErrorKind> {
+        let words = std::iter::once("hobnob").chain(line.split_whitespace());
+        Arguments::try_parse_from(words).map_err(|error| error.kind())
+    }
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_of_the_guide_is_understood() {
+        let pin = "a".repeat(52);
+        let invite = format!("hobnob://127.0.0.1:7700/#{pin}");
+        let lines = [
+            format!("register alice --server {invite} --password-file - --recovery-file code"),
+            format!("login alice --server {invite} --password-file pw"),
+            "up --api-port 4711".into(),
+            "up --json".into(),
+            "--home h --json status".into(),
+            "contact add bob --text hello".into(),
+            "contact accept bob@example.org".into(),
+            "contact reject bob".into(),
+            "contact remove bob --text bye".into(),
+            "contact list --json".into(),
+            "presence set away -m lunch".into(),
+            "presence set hidden".into(),
+            "send bob hi --wait delivered --timeout 0.5".into(),
+            "history bob --limit 10 --keep-unread".into(),
+            "tail".into(),
+            "file send bob a b --limit 5MB --as-is --wait".into(),
+            "file list".into(),
+            format!("file accept {ID} --to /tmp"),
+            format!("file reject {ID}"),
+            format!("file cancel {ID}"),
+            format!("file limit {ID} 500KiB"),
+            "config get".into(),
+            "config get files.dir".into(),
+            "config set files.auto_accept contacts".into(),
+            "demo a b --keep".into(),
+        ];
+        for line in lines {
+            assert!(parse(&line).is_ok(), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused_before_anything_is_done() {
+        use clap::error::ErrorKind::{
+            InvalidValue, MissingRequiredArgument, UnknownArgument, ValueValidation,
+        };
+        let table = [
+            ("register alice", MissingRequiredArgument),
+            ("register Älice --server x", ValueValidation),
+            ("register alice --server http://x", ValueValidation),
+            ("register alice --password secret", UnknownArgument),
+            ("send bob", MissingRequiredArgument),
+            ("send b/b hi", ValueValidation),
+            ("send bob hi --timeout 5", MissingRequiredArgument),
+            ("send bob hi --wait queued", InvalidValue),
+            ("send bob hi --wait read --timeout=-1", ValueValidation),
+            ("send bob hi --wait read --timeout inf", ValueValidation),
+            ("history bob --limit 0", ValueValidation),
+            ("file send bob", MissingRequiredArgument),
+            ("file accept x", ValueValidation),
+            ("presence set gone", InvalidValue),
+        ];
+        for (line, expected) in table {
+            assert_eq!(parse(line).map(|_| ()), Err(expected), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_missing_domain_is_left_for_the_daemon_to_complete() {
+        assert_eq!(parse_address("Bob").as_deref(), Ok("bob"));
+        assert_eq!(parse_address("Bob@Example.org").as_deref(), Ok("bob@example.org"));
+        parse_address("bob@").unwrap_err();
+    }
+}

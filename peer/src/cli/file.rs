@@ -1,0 +1,158 @@
+//! `file`.
+
+use std::path::{Path, PathBuf};
+
+use super::args::{File, FileSend};
+use super::output::{Output, table};
+use super::progress::{Progress, follow};
+use super::shown;
+use super::stop::Stop;
+use super::units::{percent, rate, size, span};
+use crate::api::bodies::{TransferAccept, TransferSend};
+use crate::api::client::ApiClient;
+use crate::core::command::ErrorKind;
+use crate::core::view::{TransferDirection, TransferState, TransferView};
+
+pub(super) async fn run(api: &ApiClient, file: File, output: Output) -> Result<(), Stop> {
+    match file {
+        File::Send(offer) => send(api, offer, output).await,
+        File::List => list(&api.transfers().await?, output),
+        File::Accept { id, to } => {
+            let to = to.as_deref().map(absolute).transpose()?;
+            api.accept_transfer(id, &TransferAccept { to }).await?;
+            output.note("Accepted. Follow it with: hobnob file list");
+            Ok(())
+        }
+        File::Reject { id } => Ok(api.reject_transfer(id).await?),
+        File::Cancel { id } => Ok(api.cancel_transfer(id).await?),
+        File::Limit { id, rate } => Ok(api.limit_transfer(id, rate).await?),
+    }
+}
+
+async fn send(api: &ApiClient, offer: FileSend, output: Output) -> Result<(), Stop> {
+    let FileSend { address, paths, limit, as_is, wait } = offer;
+    let paths = paths.iter().map(|path| present(path)).collect::<Result<_, _>>()?;
+    let offer = TransferSend { to: address, paths, limit, sealed: !as_is, text: String::new() };
+    if !wait {
+        let transfer = api.send_files(&offer).await?;
+        return output.show(&transfer, || transfer_line(&transfer));
+    }
+    // Followed before it is offered, so that no change is missed.
+    let mut events = api.events().await?;
+    let transfer = api.send_files(&offer).await?;
+    let mut progress = Progress::new(output);
+    let ended = follow((api, &mut events), transfer, None, |transfer| progress.show(transfer)).await?;
+    progress.end(&ended)?;
+    outcome(&ended)
+}
+
+/// Success only when everything is in place.
+fn outcome(transfer: &TransferView) -> Result<(), Stop> {
+    let name = shown::line(&transfer.name);
+    let why = transfer.error.as_deref().map_or(String::new(), |error| format!(": {}", shown::line(error)));
+    let (kind, what) = match transfer.state {
+        TransferState::Rejected => (ErrorKind::Denied, "was rejected"),
+        TransferState::Cancelled => (ErrorKind::Failure, "was cancelled"),
+        TransferState::Failed => (ErrorKind::Failure, "failed"),
+        TransferState::Done => return Ok(()),
+        TransferState::Offered
+        | TransferState::Queued
+        | TransferState::Running
+        | TransferState::Paused
+        | TransferState::Verifying => (ErrorKind::Failure, "did not end"),
+    };
+    Err(Stop::because(kind, format!("{name} {what}{why}")))
+}
+
+fn list(transfers: &[TransferView], output: Output) -> Result<(), Stop> {
+    if output.is_json() {
+        return transfers.iter().try_for_each(|transfer| output.show(transfer, String::new));
+    }
+    if transfers.is_empty() {
+        output.note("No transfers yet. Send something: hobnob file send ADDRESS PATH");
+        return Ok(());
+    }
+    let head = ["ID", "PEER", "", "STATE", "SIZE", "DONE", "RATE", "ETA", "PATH", "NAME"];
+    let mut rows = vec![head.map(str::to_owned).to_vec()];
+    rows.extend(transfers.iter().map(row));
+    output.line(&table(&rows))
+}
+
+fn row(transfer: &TransferView) -> Vec<String> {
+    let running = transfer.state == TransferState::Running;
+    let when = |known: bool, text: String| if known { text } else { "-".to_owned() };
+    let why = transfer.error.as_deref().map_or(String::new(), |error| format!("  [{}]", shown::line(error)));
+    vec![
+        transfer.id.to_string(),
+        transfer.peer.to_string(),
+        direction(transfer.direction).to_owned(),
+        state(transfer.state).to_owned(),
+        size(transfer.size),
+        format!("{} %", percent(transfer.done, transfer.size)),
+        when(running, rate(transfer.rate)),
+        when(running && transfer.eta.is_some(), transfer.eta.map_or(String::new(), span)),
+        when(transfer.path != "none", transfer.path.clone()),
+        format!("{}{why}", shown::line(&transfer.name)),
+    ]
+}
+
+/// One transfer in one line, the foreign name last but for its error.
+pub(super) fn transfer_line(transfer: &TransferView) -> String {
+    let preposition = match transfer.direction {
+        TransferDirection::In => "from",
+        TransferDirection::Out => "to",
+    };
+    let why = transfer.error.as_deref().map_or(String::new(), |error| format!(": {}", shown::line(error)));
+    format!(
+        "{}  {}  {} {}  {}  {}{why}",
+        transfer.id,
+        state(transfer.state),
+        preposition,
+        transfer.peer,
+        size(transfer.size),
+        shown::line(&transfer.name),
+    )
+}
+
+pub(super) const fn state(state: TransferState) -> &'static str {
+    match state {
+        TransferState::Offered => "offered",
+        TransferState::Queued => "queued",
+        TransferState::Running => "running",
+        TransferState::Paused => "paused",
+        TransferState::Verifying => "verifying",
+        TransferState::Done => "done",
+        TransferState::Failed => "failed",
+        TransferState::Cancelled => "cancelled",
+        TransferState::Rejected => "rejected",
+    }
+}
+
+const fn direction(direction: TransferDirection) -> &'static str {
+    match direction {
+        TransferDirection::In => "in",
+        TransferDirection::Out => "out",
+    }
+}
+
+/// The full path of something that is there, and that JSON can name.
+fn present(path: &Path) -> Result<PathBuf, Stop> {
+    let full = absolute(path)?;
+    match full.symlink_metadata() {
+        Ok(_) => Ok(full),
+        Err(error) => {
+            let text = format!("cannot send {}: {error}", path.display());
+            Err(Stop::because(ErrorKind::NotFound, text))
+        }
+    }
+}
+
+/// The daemon's working folder is another one, so a relative path is completed here.
+fn absolute(path: &Path) -> Result<PathBuf, Stop> {
+    let usage = |why: &str| Stop::because(ErrorKind::Usage, format!("cannot use {}: {why}", path.display()));
+    let full = std::path::absolute(path).map_err(|error| usage(&error.to_string()))?;
+    if full.to_str().is_none() {
+        return Err(usage("its name is not Unicode; rename it"));
+    }
+    Ok(full)
+}

@@ -1,0 +1,80 @@
+//! `history`.
+
+use super::letter::name;
+use super::output::Output;
+use super::shown;
+use super::stop::Stop;
+use crate::api::client::ApiClient;
+use crate::core::view::{LetterState, LetterView};
+
+pub(super) async fn history(
+    api: &ApiClient,
+    address: &str,
+    (limit, keep_unread): (u32, bool),
+    output: Output,
+) -> Result<(), Stop> {
+    let letters = api.letters(address, limit).await?;
+    let authors =
+        letters.iter().map(|letter| letter.from.name().to_string().chars().count()).max().unwrap_or(0);
+    for letter in &letters {
+        output.show(letter, || human(letter, authors))?;
+    }
+    if !keep_unread && !letters.is_empty() {
+        api.mark_read(address).await?;
+    }
+    if letters.is_empty() {
+        output.note("No letters yet.");
+    }
+    Ok(())
+}
+
+/// `2026-11-21 07:34:17Z  alice  read       Hello`
+pub(super) fn human(letter: &LetterView, author_width: usize) -> String {
+    let author = letter.from.name().to_string();
+    let head = format!("{}  {author:author_width$}  {:9}  ", time(&letter.at), name(letter.state));
+    let mut text = format!("{head}{}", shown::lines(&letter.text, head.chars().count()));
+    if letter.state == LetterState::Failed
+        && let Some(error) = &letter.error
+    {
+        text.push_str(&format!("  [{}]", shown::line(error)));
+    }
+    text
+}
+
+/// An RFC 3339 time without what nobody reads: `2026-11-21 07:34:17Z`.
+pub(super) fn time(at: &str) -> String {
+    match (at.get(..10), at.get(10..11), at.get(11..19)) {
+        (Some(day), Some("T"), Some(time)) => format!("{day} {time}Z"),
+        _ => shown::line(at),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn letter(text: &str) -> LetterView {
+        LetterView {
+            id: "aaaaaaaaaaaaaaaaaaaaaaaaaa".parse().unwrap(),
+            from: "bob@localhost".parse().unwrap(),
+            to: "alice@localhost".parse().unwrap(),
+            text: text.into(),
+            at: "2026-11-21T07:34:17.123Z".into(),
+            state: LetterState::Read,
+            devices: Vec::new(),
+            error: None,
+        }
+    }
+
+    #[test]
+    fn a_letter_is_one_aligned_block() {
+        let expected =
+            "2026-11-21 07:34:17Z  bob    read       Hi\n                                        there";
+        assert_eq!(human(&letter("Hi\nthere"), 5), expected);
+    }
+
+    #[test]
+    fn a_letter_cannot_draw_on_the_terminal() {
+        assert!(human(&letter("\u{1b}[1mX"), 3).ends_with(r"  \u{1b}[1mX"));
+    }
+}

@@ -1,0 +1,142 @@
+//! Sizes, rates and spans of time, as people write and read them.
+
+/// Factors by unit, in lower case. `KB` is a thousand bytes, `KiB` is 1,024.
+const UNITS: [(&str, u64); 15] = [
+    ("", 1),
+    ("b", 1),
+    ("k", 1_000),
+    ("kb", 1_000),
+    ("kib", 1 << 10),
+    ("m", 1_000_000),
+    ("mb", 1_000_000),
+    ("mib", 1 << 20),
+    ("g", 1_000_000_000),
+    ("gb", 1_000_000_000),
+    ("gib", 1 << 30),
+    ("t", 1_000_000_000_000),
+    ("tb", 1_000_000_000_000),
+    ("tib", 1 << 40),
+    ("pib", 1 << 50),
+];
+
+/// Reads bytes per second: `500KiB`, `1.5MB`, `1GiB/s`, `2000`, or `0` for no limit.
+///
+/// # Errors
+/// A text that says what is wanted.
+pub(super) fn parse_rate(text: &str) -> Result<u64, String> {
+    let wanted = || "a rate is a number with a unit, as in 500KiB, 5MB or 1GiB; 0 means no limit".to_owned();
+    let text = text.trim();
+    let text = text.strip_suffix("/s").unwrap_or(text);
+    let split = text.find(|mark: char| mark != '.' && !mark.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(split);
+    let unit = unit.trim_start().to_ascii_lowercase();
+    let factor =
+        UNITS.iter().find(|(name, _)| *name == unit).map(|(_, factor)| *factor).ok_or_else(wanted)?;
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
+    if fraction.is_empty() || fraction.len() > 9 {
+        return Err(wanted());
+    }
+    let whole: u64 = whole.parse().map_err(|_| wanted())?;
+    let parts: u128 = fraction.parse().map_err(|_| wanted())?;
+    let below_one = parts * u128::from(factor) / 10_u128.pow(fraction.len().try_into().unwrap_or(u32::MAX));
+    let bytes = u128::from(whole) * u128::from(factor) + below_one;
+    u64::try_from(bytes).map_err(|_| "the rate is too large".to_owned())
+}
+
+/// Bytes with a binary unit and three or four digits: `999 B`, `1.5 KiB`, `256.0 MiB`.
+pub(crate) fn size(bytes: u64) -> String {
+    const NAMES: [&str; 7] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+    if bytes < 1024 {
+        return format!("{bytes} B");
+    }
+    let power = usize::try_from(bytes.ilog2() / 10).unwrap_or(0).min(NAMES.len() - 1);
+    let unit = 1_u128 << (10 * power);
+    let tenths = (u128::from(bytes) * 10 + unit / 2) / unit;
+    if tenths >= 10_240 && power + 1 < NAMES.len() {
+        return format!("1.0 {}", NAMES[power + 1]);
+    }
+    format!("{}.{} {}", tenths / 10, tenths % 10, NAMES[power])
+}
+
+/// Bytes per second.
+pub(crate) fn rate(bytes_per_second: u64) -> String {
+    format!("{}/s", size(bytes_per_second))
+}
+
+/// A span of time in whole seconds: `0:09`, `12:34`, `1:02:03`.
+pub(crate) fn span(seconds: u64) -> String {
+    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    if hours > 0 { format!("{hours}:{minutes:02}:{seconds:02}") } else { format!("{minutes}:{seconds:02}") }
+}
+
+/// How much of `size` is `done`, in whole percent, never 100 before it is all.
+pub(crate) fn percent(done: u64, size: u64) -> u64 {
+    if done >= size {
+        return 100;
+    }
+    u64::try_from(u128::from(done) * 100 / u128::from(size)).unwrap_or(100)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rates_are_read_with_and_without_units() {
+        let table = [
+            ("0", 0),
+            ("2000", 2_000),
+            ("500KiB", 512_000),
+            ("5MB", 5_000_000),
+            ("5 MiB/s", 5_242_880),
+            ("1GiB", 1_073_741_824),
+            ("1.5mb", 1_500_000),
+            ("0.5KiB", 512),
+            ("18446744073709551615", u64::MAX),
+        ];
+        for (text, bytes) in table {
+            assert_eq!(parse_rate(text), Ok(bytes), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_rate_is_refused() {
+        for text in [
+            "",
+            "MB",
+            "5XB",
+            "-1",
+            "1.",
+            ".5",
+            "1e3",
+            "5MB/h",
+            "1.2.3",
+            "18446744073709551616",
+            "9999999999TiB",
+        ] {
+            assert!(parse_rate(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn sizes_are_short_and_round_into_the_next_unit() {
+        let table = [
+            (0, "0 B"),
+            (1023, "1023 B"),
+            (1024, "1.0 KiB"),
+            (1536, "1.5 KiB"),
+            (256 << 20, "256.0 MiB"),
+            ((1 << 20) - 1, "1.0 MiB"),
+            (u64::MAX, "16.0 EiB"),
+        ];
+        for (bytes, text) in table {
+            assert_eq!(size(bytes), text);
+        }
+    }
+
+    #[test]
+    fn spans_and_shares_read_as_expected() {
+        assert_eq!([span(0), span(9), span(754), span(3723)], ["0:00", "0:09", "12:34", "1:02:03"]);
+        assert_eq!([percent(0, 0), percent(0, 10), percent(999, 1000), percent(10, 10)], [100, 0, 99, 100]);
+    }
+}
