@@ -1,0 +1,251 @@
+//! A rendezvous at work: started from its settings and its home, stopped with notice.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::random::SystemRandom;
+use hobnob_nat::{Endpoint, Loopback, local_candidates};
+use hobnob_wire::Domain;
+use hobnob_wire::close::SessionClose;
+use hobnob_wire::invite::{Invite, Pin};
+use thiserror::Error;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::timeout;
+
+use crate::config::Config;
+use crate::connection::{Hall, serve};
+use crate::core::store::StoreError;
+use crate::core::{Rendezvous, Tally};
+use crate::engine::{Engine, Job, WAITING_MAX};
+use crate::home::{Home, HomeError};
+use crate::invite;
+use crate::store::{OpenError, Sqlite, Tx};
+
+/// How long sessions have to take the last of what was said to them, when the rendezvous stops.
+const FLUSH_WITHIN: Duration = Duration::from_secs(2);
+
+/// How long closed connections have to say so to the other side.
+const CLOSE_WITHIN: Duration = Duration::from_secs(1);
+
+/// Domain of a rendezvous that was given none.
+const DOMAIN: &str = "localhost";
+
+/// Why a rendezvous did not start, or stopped by itself.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ServeError {
+    /// There is something about its folder.
+    #[error(transparent)]
+    Home(#[from] HomeError),
+    /// The database cannot be opened.
+    #[error("{}: {source}", path.display())]
+    Database {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: OpenError,
+    },
+    /// The database failed. Whatever could not be made durable was not acknowledged.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The accounts here belong to another domain.
+    #[error("the accounts here are at {settled}, not at {wanted}; a domain cannot be changed")]
+    DomainSettled {
+        /// Theirs.
+        settled: Domain,
+        /// The one in the settings.
+        wanted: Domain,
+    },
+    /// The socket cannot be had.
+    #[error("cannot listen on {listen} (UDP): {source}")]
+    Listen {
+        /// Where.
+        listen: SocketAddr,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The thread of the store cannot be started, or has ended without a word.
+    #[error("the thread of the store is not there")]
+    NoStoreThread,
+}
+
+/// Notices when the last session has said its last words: each holds a clone of the sender until then.
+#[derive(Debug)]
+struct Speaking {
+    speaks: mpsc::Sender<Infallible>,
+    speaking: mpsc::Receiver<Infallible>,
+}
+
+/// A rendezvous at work. Stop it with [`Server::stop`]; dropped without that, its sessions notice only when they time out.
+#[derive(Debug)]
+pub struct Server {
+    listen: SocketAddr,
+    domain: Domain,
+    invite: Invite,
+    endpoint: Endpoint,
+    jobs: mpsc::Sender<Job>,
+    stored: oneshot::Receiver<Result<Tally, StoreError>>,
+    stopping: watch::Sender<bool>,
+    listener: JoinHandle<JoinSet<()>>,
+    speaking: Speaking,
+    _home: Home,
+}
+
+impl Server {
+    /// Starts a rendezvous whose files are under `home`. When this returns, it takes sessions.
+    /// Must be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// [`ServeError`], before anything was promised to anybody.
+    pub async fn start(config: Config, home: &Path) -> Result<Self, ServeError> {
+        let home = Home::open(home)?;
+        let path = home.database()?;
+        let mut store = match Sqlite::open(&path) {
+            Ok(store) => store,
+            Err(source) => return Err(ServeError::Database { path, source }),
+        };
+        let mut tx = store.begin()?;
+        let domain = settle_domain(&mut tx, config.server.domain.clone())?;
+        let setup = tx.opaque_setup(&mut SystemRandom)?;
+        tx.commit()?;
+        let identity = home.identity(&names(&domain, config.server.listen))?;
+        tokio::task::spawn_blocking(hobnob_nat::warm_up);
+
+        let listen = config.server.listen;
+        let failed = |source| ServeError::Listen { listen, source };
+        let endpoint = Endpoint::rendezvous(listen, &identity, config.session.admission()).map_err(failed)?;
+        let listen = endpoint.local_addr().map_err(failed)?;
+        let invite = invitation(listen, &config.server.invite_host, &domain, identity.pin());
+
+        let (jobs, stored) =
+            start_store(Engine::new(Rendezvous::new(domain.clone(), setup, config.limits), store))?;
+        let (stopping, stops) = watch::channel(false);
+        let (speaks, speaking) = mpsc::channel(1);
+        let hall = Arc::new(Hall::new(config.session, jobs.clone(), speaks.downgrade()));
+        let listener = tokio::spawn(listen_until(endpoint.clone(), hall, stops));
+        let speaking = Speaking { speaks, speaking };
+        let _home = home;
+        Ok(Self { listen, domain, invite, endpoint, jobs, stored, stopping, listener, speaking, _home })
+    }
+
+    /// The address that it listens on, with the real port.
+    #[must_use]
+    pub fn listen(&self) -> SocketAddr {
+        self.listen
+    }
+
+    /// The domain of its accounts.
+    #[must_use]
+    pub fn domain(&self) -> &Domain {
+        &self.domain
+    }
+
+    /// What people need to reach it for the first time.
+    #[must_use]
+    pub fn invite(&self) -> &Invite {
+        &self.invite
+    }
+
+    /// Waits until the rendezvous stops by itself, which it does only when its store fails. Cancel safe.
+    pub async fn failed(&mut self) -> ServeError {
+        match (&mut self.stored).await {
+            Ok(Err(error)) => error.into(),
+            Ok(Ok(_)) | Err(_) => ServeError::NoStoreThread,
+        }
+    }
+
+    /// Stops: takes nobody new, handles what has come in, tells every session, and gives back what was done.
+    /// Takes a few seconds at the longest.
+    ///
+    /// # Errors
+    /// [`ServeError`] when the store failed meanwhile.
+    pub async fn stop(self) -> Result<Tally, ServeError> {
+        let Self { endpoint, jobs, stored, stopping, listener, speaking, _home, .. } = self;
+        stopping.send_replace(true);
+        let sessions = listener.await;
+        // When this fails, the store's thread has failed and says so below.
+        let _ = jobs.send(Job::Stop).await;
+        let tally = stored.await.map_err(|_| ServeError::NoStoreThread)?;
+        let Speaking { speaks, mut speaking } = speaking;
+        drop(speaks);
+        let _ = timeout(FLUSH_WITHIN, speaking.recv()).await;
+        let code = SessionClose::GoingAway;
+        endpoint.close(code.code(), code.to_string().as_bytes());
+        let _ = timeout(CLOSE_WITHIN, endpoint.wait_idle()).await;
+        drop(sessions);
+        Ok(tally?)
+    }
+}
+
+/// Runs the engine in a thread of its own.
+fn start_store(engine: Engine) -> Result<StoreThread, ServeError> {
+    let (jobs, waiting) = mpsc::channel(WAITING_MAX);
+    let (done, stored) = oneshot::channel();
+    let run = move || {
+        // Whoever asked may be gone; then nobody waits for the result.
+        let _ = done.send(engine.run(waiting));
+    };
+    std::thread::Builder::new().name("store".to_owned()).spawn(run).map_err(|_| ServeError::NoStoreThread)?;
+    Ok((jobs, stored))
+}
+
+/// Where jobs go, and what comes at the end.
+type StoreThread = (mpsc::Sender<Job>, oneshot::Receiver<Result<Tally, StoreError>>);
+
+/// Gives each newcomer a task of its own until the rendezvous stops; gives back the tasks that are left then.
+async fn listen_until(endpoint: Endpoint, hall: Arc<Hall>, mut stops: watch::Receiver<bool>) -> JoinSet<()> {
+    let mut sessions = JoinSet::new();
+    loop {
+        tokio::select! {
+            _ = stops.changed() => return sessions,
+            arrival = endpoint.accept() => match arrival {
+                Some(arrival) => {
+                    sessions.spawn(serve(arrival, Arc::clone(&hall)));
+                }
+                None => return sessions,
+            },
+            Some(_) = sessions.join_next() => {}
+        }
+    }
+}
+
+/// The domain that the accounts here have, settled at the first start.
+fn settle_domain(tx: &mut Tx<'_>, wanted: Option<Domain>) -> Result<Domain, ServeError> {
+    match (tx.domain()?, wanted) {
+        (Some(settled), Some(wanted)) if settled != wanted => {
+            Err(ServeError::DomainSettled { settled, wanted })
+        }
+        (Some(settled), _) => Ok(settled),
+        (None, wanted) => {
+            let domain = wanted.unwrap_or_else(|| DOMAIN.parse().expect("a constant that is a domain"));
+            tx.settle_domain(&domain)?;
+            Ok(domain)
+        }
+    }
+}
+
+/// Names in a new certificate. Peers go by the pin; other tools may look at these.
+fn names(domain: &Domain, listen: SocketAddr) -> Vec<String> {
+    let mut names = vec![domain.to_string()];
+    if !listen.ip().is_unspecified() {
+        names.push(listen.ip().to_string());
+    }
+    names
+}
+
+fn invitation(listen: SocketAddr, host: &str, domain: &Domain, pin: Pin) -> Invite {
+    let host = if host.is_empty() {
+        let addresses = local_candidates(listen, Loopback::Forbidden).unwrap_or_else(|error| {
+            tracing::warn!(%error, "this machine's addresses are not known; the invite may name a wrong one");
+            Vec::new()
+        });
+        invite::host(listen, domain, &addresses)
+    } else {
+        host.to_owned()
+    };
+    Invite { host, port: listen.port(), pin }
+}
