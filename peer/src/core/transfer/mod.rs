@@ -7,6 +7,7 @@
 //! | --- | --- |
 //! | [`job`] | what the shell is asked to do, and what it reports |
 //! | [`record`] | what is remembered about a transfer, and where |
+//! | [`names`] | what foreign names are called on this disk |
 //! | [`pace`] | when bytes may go under a limit |
 //! | `commands` | what users may ask, and how they are answered |
 //! | `sending`, `receiving` | the two sides of one transfer |
@@ -14,6 +15,7 @@
 //! | `spans`, `meter`, `backoff` | sets of ranges, rates, waits between attempts |
 
 pub mod job;
+pub mod names;
 pub mod pace;
 pub mod record;
 

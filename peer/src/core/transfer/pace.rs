@@ -35,14 +35,14 @@ impl Bucket {
         self.saved = self.saved.min(self.most());
     }
 
-    /// How many bytes to ask for at a time: a twentieth of a second's worth, so that slow transfers flow, too.
+    /// How many bytes to ask for at most at a time: a twentieth of a second's worth, so that slow transfers flow, too.
     #[must_use]
     pub fn portion(&self) -> usize {
-        const LEAST: u64 = 1024;
-        const MOST: u64 = 64 * 1024;
+        const LEAST: usize = 1024;
+        const MOST: usize = 64 * 1024;
         match self.bytes_per_s {
-            0 => MOST as usize,
-            rate => (rate / 20).clamp(LEAST, MOST) as usize,
+            0 => usize::MAX,
+            rate => usize::try_from(rate / 20).unwrap_or(MOST).clamp(LEAST, MOST),
         }
     }
 

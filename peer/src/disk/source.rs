@@ -1,0 +1,104 @@
+//! Reads what is offered, and notices when it changes.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use hobnob_wire::TransferId;
+use hobnob_wire::transfer::ManifestEntry;
+use rustix::fs::{Mode, OFlags};
+
+use super::scan::modified_unix_ms;
+use super::spool::{Spool, spool_path};
+use super::trouble::DiskError;
+
+/// What is offered.
+#[derive(Debug)]
+pub struct Source {
+    spool: Spool,
+    /// The file that was opened last: ranges of a long file follow one another.
+    recent: Mutex<Option<(u32, Arc<OpenFile>)>>,
+}
+
+/// A file that is being read.
+#[derive(Debug)]
+pub struct OpenFile {
+    file: File,
+    path: PathBuf,
+    entry: ManifestEntry,
+}
+
+impl Source {
+    /// From the spool of a scan.
+    ///
+    /// # Errors
+    /// [`DiskError`].
+    pub fn open(transfers: &Path, transfer: TransferId) -> Result<Self, DiskError> {
+        Ok(Self { spool: Spool::open(spool_path(transfers, transfer))?, recent: Mutex::default() })
+    }
+
+    /// The manifest.
+    #[must_use]
+    pub const fn spool(&self) -> &Spool {
+        &self.spool
+    }
+
+    /// Opens the file of an entry, unless it was opened last.
+    ///
+    /// # Errors
+    /// [`DiskError::Changed`] when it is not the file that was offered.
+    pub fn file(&self, number: u32) -> Result<Arc<OpenFile>, DiskError> {
+        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((known, file)) = &*recent
+            && *known == number
+        {
+            return Ok(Arc::clone(file));
+        }
+        let entry = self.spool.entry(number)?;
+        let path = self.path(&entry)?;
+        // A link that took the file's place, or a pipe that would block, is not what was offered.
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
+        let file = rustix::fs::open(&path, flags, Mode::empty())
+            .map_err(|cause| DiskError::system("read", &path, cause))?;
+        let file = OpenFile { file: file.into(), path, entry };
+        file.check()?;
+        let file = Arc::new(file);
+        *recent = Some((number, Arc::clone(&file)));
+        Ok(file)
+    }
+
+    fn path(&self, entry: &ManifestEntry) -> Result<PathBuf, DiskError> {
+        let relative = entry.path.as_str();
+        let (top, rest) = relative.split_once('/').map_or((relative, None), |(top, rest)| (top, Some(rest)));
+        let root = self.spool.head().roots.iter().find(|(name, _)| name == top);
+        let (_, root) = root.ok_or_else(|| DiskError::Spool { path: relative.into() })?;
+        Ok(rest.map_or_else(|| root.clone(), |rest| root.join(rest)))
+    }
+}
+
+impl OpenFile {
+    /// Fills `buffer` from `offset` on.
+    ///
+    /// # Errors
+    /// [`DiskError`].
+    pub fn read(&self, offset: u64, buffer: &mut [u8]) -> Result<(), DiskError> {
+        self.file.read_exact_at(buffer, offset).map_err(|cause| match cause.kind() {
+            std::io::ErrorKind::UnexpectedEof => DiskError::Changed { path: self.path.clone() },
+            _ => DiskError::system("read", &self.path, cause),
+        })
+    }
+
+    /// Checks, after reading, that what was read is what was offered.
+    ///
+    /// # Errors
+    /// [`DiskError::Changed`].
+    pub fn check(&self) -> Result<(), DiskError> {
+        let refused = |cause| DiskError::system("read", &self.path, cause);
+        let metadata = self.file.metadata().map_err(refused)?;
+        let is_same = metadata.is_file()
+            && metadata.len() == self.entry.size
+            && modified_unix_ms(&metadata) == self.entry.modified_unix_ms;
+        if is_same { Ok(()) } else { Err(DiskError::Changed { path: self.path.clone() }) }
+    }
+}

@@ -1,0 +1,115 @@
+//! What to tell the user when the disk refuses: which file, what happened, what to do.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+/// Why a file could not be read, written or put in place.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum DiskError {
+    /// The system refused.
+    #[error("could not {doing} {}: {}", path.display(), Advice(cause))]
+    System {
+        /// What was tried.
+        doing: &'static str,
+        /// With which file or folder.
+        path: PathBuf,
+        /// What the system said.
+        cause: io::Error,
+    },
+    /// A file is not what it was when it was offered.
+    #[error("{} has changed since it was offered; send it again", path.display())]
+    Changed {
+        /// Which.
+        path: PathBuf,
+    },
+    /// A name that cannot travel.
+    #[error("{} cannot be sent: {why}; rename it", path.display())]
+    Name {
+        /// Which.
+        path: PathBuf,
+        /// What is wrong with its name.
+        why: &'static str,
+    },
+    /// Neither a file nor a folder.
+    #[error("{} is neither a file nor a folder and cannot be sent", path.display())]
+    Special {
+        /// Which.
+        path: PathBuf,
+    },
+    /// More than one transfer may hold.
+    #[error("{what} are more than one transfer may hold ({max}); send them in parts")]
+    TooMuch {
+        /// Of what.
+        what: &'static str,
+        /// The limit.
+        max: u64,
+    },
+    /// The disk has not enough room.
+    #[error(
+        "not enough room on the disk of {}: {needed} bytes are needed, {free} are free; free some space or choose another folder",
+        folder.display()
+    )]
+    NoRoom {
+        /// The folder that was chosen.
+        folder: PathBuf,
+        /// Bytes that would arrive.
+        needed: u64,
+        /// Bytes that are free.
+        free: u64,
+    },
+    /// The spool of a manifest is damaged.
+    #[error("the list of files at {} is damaged; send the files again", path.display())]
+    Spool {
+        /// Which.
+        path: PathBuf,
+    },
+}
+
+impl DiskError {
+    /// The system refused `doing` something with `path`.
+    pub(crate) fn system(doing: &'static str, path: &Path, cause: impl Into<io::Error>) -> Self {
+        Self::System { doing, path: path.to_owned(), cause: cause.into() }
+    }
+}
+
+/// What happened and what to do, without the number of the error.
+struct Advice<'a>(&'a io::Error);
+
+impl fmt::Display for Advice<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use io::ErrorKind as Kind;
+        let (what, then) = match self.0.kind() {
+            Kind::NotFound => ("there is no such file or folder", "check the path"),
+            Kind::PermissionDenied => ("permission denied", "change its permissions or choose another place"),
+            Kind::StorageFull => ("the disk is full", "free some space and start the transfer again"),
+            Kind::QuotaExceeded => {
+                ("the disk quota is used up", "free some space and start the transfer again")
+            }
+            Kind::FileTooLarge => ("the file is too large for this disk", "choose another folder"),
+            Kind::ReadOnlyFilesystem => ("the disk is read-only", "choose another folder"),
+            Kind::NotADirectory => ("it is not a folder", "choose another one"),
+            Kind::AlreadyExists => ("something of that name is in the way", "choose another folder"),
+            Kind::InvalidFilename => ("this disk does not allow the name", "choose another folder"),
+            _ => return write!(f, "{}", self.0),
+        };
+        write!(f, "{what}; {then}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_names_the_file_what_happened_and_what_to_do() {
+        let error = DiskError::system("write", Path::new("/mnt/a"), io::Error::from_raw_os_error(28));
+        assert_eq!(
+            error.to_string(),
+            "could not write /mnt/a: the disk is full; free some space and start the transfer again"
+        );
+    }
+}

@@ -1,0 +1,272 @@
+//! Takes streams of the other side in, verifies ranges, and puts what is complete in place.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use hobnob_wire::TransferId;
+use hobnob_wire::close::StreamClose;
+use hobnob_wire::codec;
+use hobnob_wire::layout::Range;
+use hobnob_wire::record::RecordError;
+use hobnob_wire::seal::TAG_BYTES;
+use hobnob_wire::transfer::{RangeTrailer, StreamHeader};
+use hobnob_wire::tree::{RangeHash, RangeHasher, TransferHasher, transfer_digest};
+use quinn::RecvStream;
+use tokio::sync::{Semaphore, watch};
+
+use super::moved::Moved;
+use super::records::{Records, StreamError, stop};
+use super::tasks::Tasks;
+use super::{TransferShell, blocking, clean, lock};
+use crate::core::input::LinkId;
+use crate::core::transfer::job::{TransferFault, TransferReport};
+use crate::disk::staging::Staging;
+use crate::disk::trouble::DiskError;
+
+/// What the offer promised.
+#[derive(Clone, Debug)]
+pub(super) struct Promise {
+    pub(super) transfer: TransferId,
+    pub(super) folder: PathBuf,
+    pub(super) manifest: [u8; 32],
+    pub(super) entries: u64,
+    pub(super) bytes: u64,
+    pub(super) sealed: bool,
+}
+
+/// A transfer that we receive.
+#[derive(Debug)]
+pub(super) struct Incoming {
+    pub(super) promise: Promise,
+    /// The link on which it is expected.
+    link: Mutex<Option<LinkId>>,
+    /// Where it is written, once the manifest is here.
+    pub(super) staging: watch::Sender<Option<Arc<Staging>>>,
+    /// Whether the manifest is on its way.
+    pub(super) manifest_claimed: Mutex<bool>,
+    /// Ranges on their way.
+    claimed: Mutex<BTreeSet<u64>>,
+    /// Hashes of what is here.
+    hashes: Mutex<TransferHasher>,
+    moved: Moved,
+    pub(super) tasks: Tasks,
+}
+
+/// A range that no other stream may bring while this one does.
+struct Claim {
+    incoming: Arc<Incoming>,
+    range: u64,
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        lock(&self.incoming.claimed).remove(&self.range);
+    }
+}
+
+/// Why a range is not here.
+enum RangeError {
+    /// Something went wrong on the way.
+    Stream(StreamError),
+    /// It is not what it should be.
+    Fault(StreamClose, TransferFault),
+}
+
+impl From<StreamError> for RangeError {
+    fn from(error: StreamError) -> Self {
+        Self::Stream(error)
+    }
+}
+
+impl Incoming {
+    pub(super) fn new(promise: Promise) -> Self {
+        Self {
+            promise,
+            link: Mutex::default(),
+            staging: watch::Sender::new(None),
+            manifest_claimed: Mutex::default(),
+            claimed: Mutex::default(),
+            hashes: Mutex::default(),
+            moved: Moved::default(),
+            tasks: Tasks::default(),
+        }
+    }
+
+    /// Streams are expected on this link from now on, and on no other.
+    pub(super) fn expect_on(&self, link: LinkId) {
+        *lock(&self.link) = Some(link);
+    }
+
+    fn is_expected_on(&self, link: LinkId) -> bool {
+        *lock(&self.link) == Some(link)
+    }
+
+    /// Ends writing, for good. Blocks until nothing is being written.
+    pub(super) fn abandon(&self) {
+        let staging = self.staging.borrow().clone();
+        if let Some(staging) = staging {
+            staging.close();
+        }
+    }
+
+    fn claim(self: &Arc<Self>, range: u64) -> Option<Claim> {
+        if lock(&self.hashes).has(range) || !lock(&self.claimed).insert(range) {
+            return None;
+        }
+        Some(Claim { incoming: Arc::clone(self), range })
+    }
+}
+
+impl TransferShell {
+    /// Finds out what a stream is and hands it to its transfer.
+    pub(super) async fn take_in(&self, link_id: LinkId, mut stream: RecvStream) {
+        let Some(link) = self.link(link_id) else {
+            stop(&mut stream, StreamClose::Unexpected);
+            return;
+        };
+        let (records, header) = match Records::open(stream, &link.handle).await {
+            Ok(opened) => opened,
+            Err(error) => {
+                tracing::debug!(link = link_id.0, %error, "a stream was not understood");
+                return;
+            }
+        };
+        let (StreamHeader::Manifest { transfer } | StreamHeader::Range { transfer, .. }) = header;
+        let incoming = lock(&self.0.incoming).get(&transfer).cloned();
+        let incoming = incoming.filter(|incoming| incoming.is_expected_on(link_id));
+        let Some(incoming) = incoming else {
+            records.stop(StreamClose::Unexpected);
+            return;
+        };
+        let (shell, tasks) = (self.clone(), Arc::clone(&incoming));
+        if incoming.promise.sealed != records.is_sealed() {
+            records.stop(StreamClose::Unexpected);
+            let fault = TransferFault::Peer(
+                "the sender protects the files in another way than it offered; ask it to offer them again"
+                    .to_owned(),
+            );
+            self.report(TransferReport::ManifestReceived { transfer, result: Err(fault) }).await;
+            return;
+        }
+        match header {
+            StreamHeader::Manifest { .. } => tasks.tasks.spawn(&self.0.runtime, async move {
+                shell.receive_manifest(incoming, records).await;
+            }),
+            StreamHeader::Range { range, .. } => tasks.tasks.spawn(&self.0.runtime, async move {
+                shell.receive_range(incoming, records, range, &link.slots).await;
+            }),
+        }
+    }
+
+    async fn receive_range(
+        &self,
+        incoming: Arc<Incoming>,
+        mut records: Records,
+        number: u64,
+        slots: &Semaphore,
+    ) {
+        let transfer = incoming.promise.transfer;
+        // Without a claim nothing is kept of it, so that a peer cannot make us hold what nobody asked for.
+        let Some(claim) = incoming.claim(number) else {
+            records.stop(StreamClose::Unexpected);
+            return;
+        };
+        let mut staging = incoming.staging.subscribe();
+        let staging = match staging.wait_for(Option::is_some).await.map(|staging| staging.clone()) {
+            Ok(Some(staging)) => staging,
+            Ok(None) | Err(_) => return,
+        };
+        let Ok(_slot) = slots.acquire().await else { return };
+        let Some(range) = staging.layout().range(number) else {
+            records.stop(StreamClose::Unexpected);
+            return;
+        };
+        let bytes = range.bytes();
+        let result = match self.read_range(&incoming, &mut records, number, range, &staging).await {
+            Ok(hash) => {
+                lock(&incoming.hashes).add(number, hash);
+                Ok(bytes)
+            }
+            Err(RangeError::Stream(StreamError::Lost)) => Err(TransferFault::LinkLost),
+            Err(RangeError::Stream(error)) => {
+                records.stop(StreamClose::BadRecord);
+                Err(TransferFault::Peer(format!(
+                    "{} did not arrive as it was sent ({error}); ask for it to be sent again",
+                    staging.file_of(number)
+                )))
+            }
+            Err(RangeError::Fault(code, fault)) => {
+                records.stop(code);
+                Err(fault)
+            }
+        };
+        drop(claim);
+        self.report(TransferReport::RangeReceived { transfer, range: number, result }).await;
+    }
+
+    /// Reads a range, verifies it, and writes it.
+    async fn read_range(
+        &self,
+        incoming: &Incoming,
+        records: &mut Records,
+        number: u64,
+        range: Range,
+        staging: &Arc<Staging>,
+    ) -> Result<RangeHash, RangeError> {
+        let len = usize::try_from(range.bytes()).unwrap_or(usize::MAX);
+        let mut buffer = self.buffer(len + TAG_BYTES);
+        let mut hasher = RangeHasher::new(&range);
+        let mut filled = 0;
+        while filled < len {
+            let (read, last) = records.next(&mut buffer[filled..len + TAG_BYTES]).await?;
+            if last || read == 0 || read > len - filled {
+                return Err(StreamError::Record(RecordError::Length(read)).into());
+            }
+            hasher.update(&buffer[filled..filled + read]);
+            filled += read;
+            incoming.moved.add(read, incoming.promise.transfer, &self.0.reports);
+        }
+        let mut trailer = [0; 64];
+        let (read, last) = records.next(&mut trailer).await?;
+        if !last {
+            return Err(StreamError::Record(RecordError::Length(read)).into());
+        }
+        let trailer: RangeTrailer = codec::decode(&trailer[..read]).map_err(StreamError::from)?;
+        let hash = hasher.finish();
+        if hash.hash != trailer.hash {
+            let file = staging.file_of(number);
+            let text = format!("the bytes of {file} do not match their hash; ask for it to be sent again");
+            return Err(RangeError::Fault(StreamClose::HashMismatch, TransferFault::Peer(text)));
+        }
+        let staging = Arc::clone(staging);
+        let (written, buffer) = blocking(move || (staging.write(&range, &buffer[..len]), buffer)).await;
+        self.give_back(buffer);
+        match written {
+            Ok(()) => Ok(hash),
+            Err(error) => Err(RangeError::Fault(StreamClose::Disk, error.into())),
+        }
+    }
+
+    /// Puts everything in place and reports the digest over all files.
+    pub(super) fn finish(&self, transfer: TransferId) {
+        let Some(incoming) = lock(&self.0.incoming).get(&transfer).cloned() else { return };
+        let (shell, tasks) = (self.clone(), Arc::clone(&incoming));
+        tasks.tasks.spawn(&self.0.runtime, async move {
+            let staging = incoming.staging.borrow().clone();
+            let Some(staging) = staging else { return };
+            let folder = shell.0.folder.clone();
+            let work = move || {
+                let files = lock(&incoming.hashes).files(staging.layout()).unwrap_or_default();
+                staging.finish()?;
+                if let Err(error) = clean(&folder, transfer) {
+                    tracing::warn!(%transfer, %error, "the list of files of a transfer could not be removed");
+                }
+                Ok(transfer_digest(&files))
+            };
+            let result = blocking(work).await.map_err(|error: DiskError| error.into());
+            lock(&shell.0.incoming).remove(&transfer);
+            shell.report(TransferReport::Finished { transfer, result }).await;
+        });
+    }
+}

@@ -1,0 +1,135 @@
+//! Takes a manifest in: checks it against the offer, gives its names a form that fits this disk, and prepares the folder.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use hobnob_wire::close::StreamClose;
+use hobnob_wire::codec;
+use hobnob_wire::transfer::{EntryKind, ManifestHasher, ManifestPart, Span};
+
+use super::incoming::{Incoming, Promise};
+use super::records::{Records, StreamError};
+use super::{TransferShell, blocking, lock};
+use crate::core::transfer::job::{Layouted, TransferFault, TransferReport};
+use crate::core::transfer::names::Names;
+use crate::disk::spool::{Spool, SpoolHead, SpoolWriter, spool_path};
+use crate::disk::staging::Staging;
+use crate::disk::trouble::DiskError;
+
+/// A manifest that is arriving.
+struct Arriving {
+    promise: Promise,
+    hasher: ManifestHasher,
+    names: Names,
+    writer: SpoolWriter,
+}
+
+impl Arriving {
+    fn begin(transfers: &Path, promise: Promise) -> Result<Self, DiskError> {
+        let head = SpoolHead { roots: Vec::new(), folder: Some(promise.folder.clone()) };
+        let writer = SpoolWriter::create(spool_path(transfers, promise.transfer), &head)?;
+        Ok(Self { promise, hasher: ManifestHasher::default(), names: Names::default(), writer })
+    }
+
+    /// Takes one encoded part.
+    fn take(&mut self, part: &[u8]) -> Result<(), TransferFault> {
+        let bad = |why: &dyn std::fmt::Display| {
+            TransferFault::Peer(format!("the list of files cannot be used: {why}; ask for a new offer"))
+        };
+        self.hasher.update(part);
+        let part: ManifestPart = codec::decode(part).map_err(|error| bad(&error))?;
+        for mut entry in part.entries.into_vec() {
+            if entry.kind == EntryKind::Folder && entry.size != 0 {
+                return Err(bad(&"a folder claims to have bytes"));
+            }
+            entry.path = self.names.map(&entry.path, entry.kind).map_err(|error| bad(&error))?;
+            self.writer.push(entry)?;
+        }
+        // Checked for each part, so that a manifest without end takes no disk without end.
+        if self.writer.entries() > self.promise.entries || self.writer.bytes() > self.promise.bytes {
+            return Err(differs());
+        }
+        Ok(())
+    }
+
+    /// Everything has arrived: prepares the folder.
+    fn finish(self, transfers: &Path) -> Result<Staging, TransferFault> {
+        let Self { promise, hasher, names, writer } = self;
+        drop(names);
+        if hasher.finish() != promise.manifest
+            || (writer.entries(), writer.bytes()) != (promise.entries, promise.bytes)
+        {
+            return Err(differs());
+        }
+        writer.finish()?;
+        let spool = Spool::open(spool_path(transfers, promise.transfer))?;
+        Ok(Staging::create(promise.folder, promise.transfer, spool)?)
+    }
+}
+
+fn differs() -> TransferFault {
+    TransferFault::Peer("the list of files is not the one that was offered; ask for a new offer".to_owned())
+}
+
+impl TransferShell {
+    pub(super) async fn receive_manifest(&self, incoming: Arc<Incoming>, mut records: Records) {
+        let transfer = incoming.promise.transfer;
+        if incoming.staging.borrow().is_some()
+            || std::mem::replace(&mut *lock(&incoming.manifest_claimed), true)
+        {
+            records.stop(StreamClose::Unexpected);
+            return;
+        }
+        let result = self.read_manifest(&incoming, &mut records).await;
+        *lock(&incoming.manifest_claimed) = false;
+        let (staging, result) = match result {
+            Ok(staging) => {
+                let ranges = staging.layout().ranges();
+                let missing = if ranges > 0 { vec![Span { start: 0, end: ranges }] } else { Vec::new() };
+                (Some(staging), Ok(Layouted { ranges, missing, bytes: 0 }))
+            }
+            Err(fault) => {
+                records.stop(match fault {
+                    TransferFault::Disk(_) => StreamClose::Disk,
+                    TransferFault::LinkLost | TransferFault::Peer(_) => StreamClose::BadRecord,
+                });
+                (None, Err(fault))
+            }
+        };
+        // First the report, then the ranges: the core knows the manifest before it hears of a range.
+        self.report(TransferReport::ManifestReceived { transfer, result }).await;
+        if let Some(staging) = staging {
+            incoming.staging.send_replace(Some(Arc::new(staging)));
+        }
+    }
+
+    async fn read_manifest(
+        &self,
+        incoming: &Incoming,
+        records: &mut Records,
+    ) -> Result<Staging, TransferFault> {
+        let (promise, transfers) = (incoming.promise.clone(), self.0.folder.clone());
+        let mut arriving = blocking(move || Arriving::begin(&transfers, promise)).await?;
+        let mut room = Records::room();
+        loop {
+            let (len, last) = records.next(&mut room).await.map_err(|error| match error {
+                StreamError::Lost => TransferFault::LinkLost,
+                StreamError::Record(_) | StreamError::Frame(_) => TransferFault::Peer(format!(
+                    "the list of files did not arrive as it was sent ({error}); ask for a new offer"
+                )),
+            })?;
+            let taken;
+            (arriving, room, taken) = blocking(move || {
+                let taken = arriving.take(&room[..len]);
+                (arriving, room, taken)
+            })
+            .await;
+            taken?;
+            if last {
+                break;
+            }
+        }
+        let transfers = self.0.folder.clone();
+        blocking(move || arriving.finish(&transfers)).await
+    }
+}

@@ -1,0 +1,224 @@
+//! The shell of transfers: moves and hashes the bytes that the core grants.
+//!
+//! Every range and every manifest travels on a unidirectional stream of its own, with less urgency than the control stream.
+//! Reading, hashing and sealing of one range happen in one go on a blocking thread, while others are on the wire. In memory is at most
+//! a mebibyte for each range on its way.
+//!
+//! The stream number in the key of a sealed stream is the whole identifier of QUIC (RFC 9000 §2.1), its two low bits included.
+//!
+//! | module | job |
+//! | --- | --- |
+//! | `outgoing` | sends manifests and ranges |
+//! | `incoming` | takes streams of the other side in, and puts in place |
+//! | `manifest` | takes a manifest in |
+//! | `records` | reads records from a stream |
+//! | `pacer` | keeps a transfer under its limit |
+//! | `tasks` | ends the tasks of a transfer together |
+//! | `moved` | tells the core how much moves |
+
+mod incoming;
+mod manifest;
+mod moved;
+mod outgoing;
+mod pacer;
+mod records;
+mod tasks;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use hobnob_wire::TransferId;
+use tokio::runtime::Handle;
+use tokio::sync::{Semaphore, mpsc};
+
+use self::incoming::Incoming;
+use self::outgoing::Outgoing;
+use super::handle::LinkHandle;
+use crate::core::input::LinkId;
+use crate::core::transfer::job::{TransferFault, TransferJob, TransferReport};
+use crate::disk::trouble::DiskError;
+use crate::disk::{scan, spool, staging};
+
+/// Ranges that one link may have in memory on the receiving side. As many as an honest sender has on their way.
+const LINK_RANGES_MAX: usize = 16;
+/// Bulk goes after the control stream, whose priority is quinn's default, 0.
+const BULK_PRIORITY: i32 = -1;
+
+/// Performs the jobs of the core's transfers. Cheap to clone; clones are the same shell.
+#[derive(Clone, Debug)]
+pub struct TransferShell(Arc<Shell>);
+
+#[derive(Debug)]
+struct Shell {
+    /// Where spools are.
+    folder: PathBuf,
+    runtime: Handle,
+    reports: mpsc::Sender<TransferReport>,
+    links: Mutex<BTreeMap<LinkId, Link>>,
+    outgoing: Mutex<BTreeMap<TransferId, Arc<Outgoing>>>,
+    incoming: Mutex<BTreeMap<TransferId, Arc<Incoming>>>,
+    /// Buffers of ranges that have been written, to be used again.
+    buffers: Mutex<Vec<Vec<u8>>>,
+}
+
+/// A link and its share of memory.
+#[derive(Clone, Debug)]
+struct Link {
+    handle: LinkHandle,
+    slots: Arc<Semaphore>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl TransferShell {
+    /// A shell that keeps its spools in `home/transfers` and tells `reports` what came of the jobs. Must be called within a tokio
+    /// runtime, on which it will work.
+    ///
+    /// # Errors
+    /// When the folder cannot be made.
+    pub fn new(home: &Path, reports: mpsc::Sender<TransferReport>) -> io::Result<Self> {
+        use std::os::unix::fs::DirBuilderExt;
+        let folder = home.join("transfers");
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
+        spool::remove_unfinished(&folder).map_err(io::Error::other)?;
+        Ok(Self(Arc::new(Shell {
+            folder,
+            runtime: Handle::current(),
+            reports,
+            links: Mutex::default(),
+            outgoing: Mutex::default(),
+            incoming: Mutex::default(),
+            buffers: Mutex::default(),
+        })))
+    }
+
+    /// A link came up; jobs may name it from now on.
+    pub fn link_up(&self, handle: LinkHandle) {
+        let slots = Arc::new(Semaphore::new(LINK_RANGES_MAX));
+        lock(&self.0.links).insert(handle.id, Link { handle, slots });
+    }
+
+    /// A link is gone. Its streams end by themselves.
+    pub fn link_down(&self, link: LinkId) {
+        lock(&self.0.links).remove(&link);
+    }
+
+    /// A peer opened a unidirectional stream on a link.
+    pub fn incoming(&self, link: LinkId, stream: quinn::RecvStream) {
+        let shell = self.clone();
+        self.0.runtime.spawn(async move { shell.take_in(link, stream).await });
+    }
+
+    /// Begins a job. Never waits; what comes of it is reported.
+    pub fn perform(&self, job: TransferJob) {
+        match job {
+            TransferJob::Scan { transfer, paths } => {
+                let shell = self.clone();
+                self.0.runtime.spawn(async move {
+                    let folder = shell.0.folder.clone();
+                    let result = blocking(move || scan::scan(&folder, transfer, &paths)).await;
+                    let result = result.map_err(|error| error.to_string());
+                    shell.report(TransferReport::Scanned { transfer, result }).await;
+                });
+            }
+            TransferJob::SendManifest { transfer, link, sealed } => self.send_manifest(transfer, link, sealed),
+            TransferJob::SendRange { transfer, link, range, sealed } => {
+                self.send_range(transfer, link, range, sealed);
+            }
+            TransferJob::Digest { transfer } => self.digest(transfer),
+            TransferJob::Receive { transfer, link, folder, manifest, entries, bytes, sealed } => {
+                let promise = incoming::Promise { transfer, folder, manifest, entries, bytes, sealed };
+                let mut known = lock(&self.0.incoming);
+                known.entry(transfer).or_insert_with(|| Arc::new(Incoming::new(promise))).expect_on(link);
+            }
+            TransferJob::Finish { transfer } => self.finish(transfer),
+            TransferJob::Pace { transfer, bytes_per_s } => self.outgoing(transfer).pacer.set_limit(bytes_per_s),
+            TransferJob::Stop { transfer, discard } => self.stop(transfer, discard),
+        }
+    }
+
+    fn stop(&self, transfer: TransferId, discard: bool) {
+        if let Some(outgoing) = lock(&self.0.outgoing).remove(&transfer) {
+            outgoing.tasks.stop();
+        }
+        let incoming = lock(&self.0.incoming).remove(&transfer);
+        if let Some(incoming) = &incoming {
+            incoming.tasks.stop();
+        }
+        if !discard {
+            return;
+        }
+        let folder = self.0.folder.clone();
+        self.0.runtime.spawn_blocking(move || {
+            if let Some(incoming) = incoming {
+                incoming.abandon();
+            }
+            if let Err(error) = clean(&folder, transfer) {
+                tracing::warn!(%transfer, %error, "what a transfer left behind could not be removed");
+            }
+        });
+    }
+
+    fn link(&self, link: LinkId) -> Option<Link> {
+        lock(&self.0.links).get(&link).cloned()
+    }
+
+    /// What is known of a transfer that we send.
+    fn outgoing(&self, transfer: TransferId) -> Arc<Outgoing> {
+        Arc::clone(lock(&self.0.outgoing).entry(transfer).or_default())
+    }
+
+    async fn report(&self, report: TransferReport) {
+        // Nobody listens only when the app ends.
+        let _ = self.0.reports.send(report).await;
+    }
+
+    fn buffer(&self, len: usize) -> Vec<u8> {
+        let mut buffer = lock(&self.0.buffers).pop().unwrap_or_default();
+        if buffer.len() < len {
+            buffer.resize(len, 0);
+        }
+        buffer
+    }
+
+    fn give_back(&self, buffer: Vec<u8>) {
+        let mut buffers = lock(&self.0.buffers);
+        if buffers.len() < LINK_RANGES_MAX {
+            buffers.push(buffer);
+        }
+    }
+}
+
+/// Removes what a transfer left on the disk, but not what is in place.
+fn clean(transfers: &Path, transfer: TransferId) -> Result<(), DiskError> {
+    let path = spool::spool_path(transfers, transfer);
+    if !path.exists() {
+        return Ok(());
+    }
+    if let Some(folder) = spool::Spool::open_head(&path)?.folder {
+        staging::discard(&folder, transfer)?;
+    }
+    std::fs::remove_file(&path).map_err(|cause| DiskError::system("remove", &path, cause))
+}
+
+/// Runs `work` where it may block.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // The runtime ends: nobody will ask for the result.
+            Err(_) => std::future::pending().await,
+        },
+    }
+}
+
+impl From<DiskError> for TransferFault {
+    fn from(error: DiskError) -> Self {
+        Self::Disk(error.to_string())
+    }
+}

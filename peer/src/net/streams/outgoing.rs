@@ -1,0 +1,277 @@
+//! Sends manifests and ranges.
+
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use hobnob_wire::TransferId;
+use hobnob_wire::close::StreamClose;
+use hobnob_wire::codec;
+use hobnob_wire::layout::Range;
+use hobnob_wire::limits::RECORD_BYTES_MAX;
+use hobnob_wire::record::{HEADER_BYTES, RecordWriter};
+use hobnob_wire::seal::{SealKey, TAG_BYTES};
+use hobnob_wire::transfer::{RangeTrailer, StreamHeader};
+use hobnob_wire::tree::{RangeHash, RangeHasher, TransferHasher, transfer_digest};
+use quinn::{SendStream, VarInt};
+use tokio::sync::OnceCell;
+
+use super::moved::Moved;
+use super::pacer::Pacer;
+use super::tasks::Tasks;
+use super::{BULK_PRIORITY, TransferShell, blocking, lock};
+use crate::core::input::LinkId;
+use crate::core::transfer::job::{TransferFault, TransferReport};
+use crate::disk::source::Source;
+use crate::disk::trouble::DiskError;
+
+/// A transfer that we send.
+#[derive(Debug, Default)]
+pub(super) struct Outgoing {
+    source: OnceCell<Arc<Source>>,
+    /// Hashes of what has been sent in this run.
+    hashes: Mutex<TransferHasher>,
+    pub(super) pacer: Pacer,
+    moved: Moved,
+    pub(super) tasks: Tasks,
+}
+
+/// A stream that is reset unless everything was written to it.
+struct Bulk {
+    stream: SendStream,
+    code: Option<StreamClose>,
+}
+
+impl Drop for Bulk {
+    fn drop(&mut self) {
+        if let Some(code) = self.code {
+            // It fails only when the stream has ended.
+            let _ = self.stream.reset(VarInt::from_u32(code.code()));
+        }
+    }
+}
+
+impl Bulk {
+    async fn write(&mut self, bytes: Bytes) -> Result<(), TransferFault> {
+        self.stream.write_chunk(bytes).await.map_err(|_| TransferFault::LinkLost)
+    }
+
+    fn finish(mut self) -> Result<(), TransferFault> {
+        self.stream.finish().map_err(|_| TransferFault::LinkLost)?;
+        self.code = None;
+        Ok(())
+    }
+}
+
+impl TransferShell {
+    pub(super) fn send_manifest(&self, transfer: TransferId, link: LinkId, sealed: bool) {
+        let (shell, outgoing) = (self.clone(), self.outgoing(transfer));
+        self.outgoing(transfer).tasks.spawn(&self.0.runtime, async move {
+            let result = shell.try_send_manifest(&outgoing, transfer, link, sealed).await;
+            shell.report(TransferReport::ManifestSent { transfer, link, result }).await;
+        });
+    }
+
+    pub(super) fn send_range(&self, transfer: TransferId, link: LinkId, range: u64, sealed: bool) {
+        let (shell, outgoing) = (self.clone(), self.outgoing(transfer));
+        self.outgoing(transfer).tasks.spawn(&self.0.runtime, async move {
+            let header = StreamHeader::Range { transfer, range };
+            let result = shell.try_send_range(&outgoing, header, link, sealed).await;
+            shell.report(TransferReport::RangeSent { transfer, link, range, result }).await;
+        });
+    }
+
+    /// Hashes what has not been hashed while it was sent, and reports the digest of all.
+    pub(super) fn digest(&self, transfer: TransferId) {
+        let (shell, outgoing) = (self.clone(), self.outgoing(transfer));
+        self.outgoing(transfer).tasks.spawn(&self.0.runtime, async move {
+            let result = async {
+                let source = shell.source(&outgoing, transfer).await?;
+                let work = move || digest(&source, &outgoing.hashes);
+                Ok(blocking(work).await?)
+            };
+            let result = result.await;
+            shell.report(TransferReport::Digested { transfer, result }).await;
+        });
+    }
+
+    async fn source(&self, outgoing: &Outgoing, transfer: TransferId) -> Result<Arc<Source>, DiskError> {
+        let open = || async {
+            let folder = self.0.folder.clone();
+            blocking(move || Source::open(&folder, transfer)).await.map(Arc::new)
+        };
+        outgoing.source.get_or_try_init(open).await.cloned()
+    }
+
+    async fn open(&self, link: LinkId, sealed: bool) -> Result<(Bulk, Option<SealKey>), TransferFault> {
+        let link = self.link(link).ok_or(TransferFault::LinkLost)?.handle;
+        let stream = link.connection.open_uni().await.map_err(|_| TransferFault::LinkLost)?;
+        let key = sealed.then(|| link.secret.stream(VarInt::from(stream.id()).into_inner(), link.direction));
+        stream.set_priority(BULK_PRIORITY).map_err(|_| TransferFault::LinkLost)?;
+        Ok((Bulk { stream, code: Some(StreamClose::Cancelled) }, key))
+    }
+
+    async fn try_send_manifest(
+        &self,
+        outgoing: &Outgoing,
+        transfer: TransferId,
+        link: LinkId,
+        sealed: bool,
+    ) -> Result<(), TransferFault> {
+        let source = self.source(outgoing, transfer).await?;
+        let (mut bulk, key) = self.open(link, sealed).await?;
+        let mut records = RecordCutter::new(key, &StreamHeader::Manifest { transfer })?;
+        bulk.write(records.take()).await?;
+        let parts = source.spool().parts();
+        for number in 0..parts {
+            let source = Arc::clone(&source);
+            let part = blocking(move || source.spool().part_bytes(number)).await;
+            let part = part.inspect_err(|_| bulk.code = Some(StreamClose::Disk))?.unwrap_or_default();
+            records.push(&part, number + 1 == parts)?;
+            bulk.write(records.take()).await?;
+        }
+        bulk.finish()
+    }
+
+    async fn try_send_range(
+        &self,
+        outgoing: &Arc<Outgoing>,
+        header: StreamHeader,
+        link: LinkId,
+        sealed: bool,
+    ) -> Result<u64, TransferFault> {
+        let StreamHeader::Range { transfer, range } = header else { return Err(unknown_range()) };
+        let source = self.source(outgoing, transfer).await?;
+        let content = source.spool().layout().range(range).ok_or_else(unknown_range)?;
+        let bytes = content.bytes();
+        let (mut bulk, key) = self.open(link, sealed).await?;
+        let records = RecordCutter::new(key, &header)?;
+        let (records, hash) = blocking(move || prepare(&source, &content, records))
+            .await
+            .inspect_err(|_| bulk.code = Some(StreamClose::Disk))?;
+        for mut record in records {
+            while !record.is_empty() {
+                let portion = record.split_to(record.len().min(outgoing.pacer.portion()));
+                let len = portion.len();
+                outgoing.pacer.pass(len).await;
+                bulk.write(portion).await?;
+                outgoing.moved.add(len, transfer, &self.0.reports);
+            }
+        }
+        bulk.finish()?;
+        lock(&outgoing.hashes).add(range, hash);
+        Ok(bytes)
+    }
+}
+
+fn unknown_range() -> TransferFault {
+    TransferFault::Peer("a range was asked for that does not exist".to_owned())
+}
+
+/// Cuts what is written to a stream into records.
+struct RecordCutter {
+    writer: RecordWriter,
+    ready: Vec<u8>,
+}
+
+impl RecordCutter {
+    /// Ready with the first byte of the stream and its header.
+    fn new(key: Option<SealKey>, header: &StreamHeader) -> Result<Self, TransferFault> {
+        let writer = RecordWriter::new(key);
+        let ready = vec![writer.protection() as u8];
+        let mut this = Self { writer, ready };
+        let header = codec::encode(header).map_err(|_| broken())?;
+        this.push(&header, false)?;
+        Ok(this)
+    }
+
+    fn push(&mut self, content: &[u8], last: bool) -> Result<(), TransferFault> {
+        let mut record = Vec::with_capacity(HEADER_BYTES + content.len() + TAG_BYTES);
+        record.resize(HEADER_BYTES, 0);
+        record.extend_from_slice(content);
+        self.writer.finish(&mut record, last).map_err(|_| broken())?;
+        if self.ready.is_empty() {
+            self.ready = record;
+        } else {
+            self.ready.extend_from_slice(&record);
+        }
+        Ok(())
+    }
+
+    fn take(&mut self) -> Bytes {
+        std::mem::take(&mut self.ready).into()
+    }
+}
+
+/// A key is used up or a frame too long: neither happens within the limits of the protocol.
+fn broken() -> TransferFault {
+    TransferFault::LinkLost
+}
+
+/// Reads, hashes and cuts a whole range. The bytes of a file are sealed where they were read.
+fn prepare(
+    source: &Source,
+    range: &Range,
+    mut cutter: RecordCutter,
+) -> Result<(Vec<Bytes>, RangeHash), TransferFault> {
+    let mut records = vec![cutter.take()];
+    let mut hasher = RangeHasher::new(range);
+    let room = || {
+        let mut record = Vec::with_capacity(HEADER_BYTES + RECORD_BYTES_MAX + TAG_BYTES);
+        record.resize(HEADER_BYTES, 0);
+        record
+    };
+    let mut record = room();
+    for piece in range.pieces() {
+        let file = source.file(piece.entry)?;
+        let mut left = piece.len;
+        while left > 0 {
+            let start = record.len();
+            let len =
+                usize::try_from(left).unwrap_or(usize::MAX).min(HEADER_BYTES + RECORD_BYTES_MAX - start);
+            record.resize(start + len, 0);
+            file.read(piece.offset + piece.len - left, &mut record[start..])?;
+            hasher.update(&record[start..]);
+            left -= len as u64;
+            if record.len() == HEADER_BYTES + RECORD_BYTES_MAX {
+                cutter.writer.finish(&mut record, false).map_err(|_| broken())?;
+                records.push(std::mem::replace(&mut record, room()).into());
+            }
+        }
+        file.check()?;
+    }
+    if record.len() > HEADER_BYTES {
+        cutter.writer.finish(&mut record, false).map_err(|_| broken())?;
+        records.push(record.into());
+    }
+    let hash = hasher.finish();
+    let trailer = codec::encode(&RangeTrailer { hash: hash.hash }).map_err(|_| broken())?;
+    cutter.push(&trailer, true)?;
+    records.push(cutter.take());
+    Ok((records, hash))
+}
+
+fn digest(source: &Source, hashes: &Mutex<TransferHasher>) -> Result<[u8; 32], DiskError> {
+    let layout = source.spool().layout();
+    let mut buffer = vec![0; RECORD_BYTES_MAX];
+    for number in 0..layout.ranges() {
+        let Some(range) = layout.range(number) else { break };
+        if lock(hashes).has(number) {
+            continue;
+        }
+        let mut hasher = RangeHasher::new(&range);
+        for piece in range.pieces() {
+            let file = source.file(piece.entry)?;
+            let mut left = piece.len;
+            while left > 0 {
+                let len = usize::try_from(left).unwrap_or(usize::MAX).min(buffer.len());
+                file.read(piece.offset + piece.len - left, &mut buffer[..len])?;
+                hasher.update(&buffer[..len]);
+                left -= len as u64;
+            }
+            file.check()?;
+        }
+        lock(hashes).add(number, hasher.finish());
+    }
+    let files = lock(hashes).files(layout).unwrap_or_default();
+    Ok(transfer_digest(&files))
+}

@@ -1,0 +1,132 @@
+//! Transfers.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::PathBuf;
+
+use hobnob_wire::{DeviceId, TransferId};
+use rusqlite::{OptionalExtension, Row, params};
+
+use super::column::{address, read};
+use super::{StoreError, Tx};
+use crate::core::transfer::{TransferRecord, TransferStore};
+use crate::core::view::{TransferDirection, TransferState};
+
+const COLUMNS: &str = "id, peer, device, outgoing, name, entries, size, ranges, manifest, sealed, text,
+                       rate_limit, folder, state, done, digest, error, untold, offered_at";
+
+const STATES: [TransferState; 9] = [
+    TransferState::Offered,
+    TransferState::Queued,
+    TransferState::Running,
+    TransferState::Paused,
+    TransferState::Verifying,
+    TransferState::Done,
+    TransferState::Failed,
+    TransferState::Cancelled,
+    TransferState::Rejected,
+];
+
+/// A number as SQLite counts; limits of the protocol are far below where it stops.
+fn number(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+fn unsigned(row: &Row<'_>, at: usize) -> Result<u64, StoreError> {
+    read(row, at, |value: i64| u64::try_from(value).ok())
+}
+
+fn record(row: &Row<'_>) -> Result<TransferRecord, StoreError> {
+    let direction = if row.get(3)? { TransferDirection::Out } else { TransferDirection::In };
+    Ok(TransferRecord {
+        id: TransferId::new(row.get(0)?),
+        peer: address(row, 1)?,
+        device: row.get::<_, Option<[u8; 16]>>(2)?.map(DeviceId::new),
+        direction,
+        name: row.get(4)?,
+        entries: unsigned(row, 5)?,
+        bytes: unsigned(row, 6)?,
+        ranges: unsigned(row, 7)?,
+        manifest: row.get(8)?,
+        sealed: row.get(9)?,
+        text: row.get(10)?,
+        limit: unsigned(row, 11)?,
+        folder: row.get::<_, Option<Vec<u8>>>(12)?.map(|bytes| PathBuf::from(OsString::from_vec(bytes))),
+        state: read(row, 13, |number: u8| STATES.get(usize::from(number)).copied())?,
+        done: unsigned(row, 14)?,
+        digest: row.get(15)?,
+        error: row.get(16)?,
+        untold: row.get(17)?,
+        offered_unix_ms: unsigned(row, 18)?,
+    })
+}
+
+impl Tx<'_> {
+    fn transfer_records(&self, rest: &str, limit: i64) -> Result<Vec<TransferRecord>, StoreError> {
+        let sql = format!("SELECT {COLUMNS} FROM transfers {rest}");
+        let mut statement = self.transaction.prepare_cached(&sql)?;
+        let mut rows = statement.query([limit])?;
+        let mut records = Vec::new();
+        while let Some(row) = rows.next()? {
+            records.push(record(row)?);
+        }
+        Ok(records)
+    }
+}
+
+impl TransferStore for Tx<'_> {
+    fn save_transfer(&mut self, record: &TransferRecord) -> Result<(), StoreError> {
+        let sql = format!(
+            "INSERT OR REPLACE INTO transfers ({COLUMNS}, past)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)"
+        );
+        let state = STATES.iter().position(|state| *state == record.state).unwrap_or_default();
+        self.transaction.prepare_cached(&sql)?.execute(params![
+            record.id.as_bytes(),
+            record.peer.as_str(),
+            record.device.as_ref().map(DeviceId::as_bytes),
+            record.direction == TransferDirection::Out,
+            record.name,
+            number(record.entries),
+            number(record.bytes),
+            number(record.ranges),
+            record.manifest,
+            record.sealed,
+            record.text,
+            number(record.limit),
+            record.folder.as_ref().map(|folder| folder.as_os_str().as_bytes()),
+            number(state as u64),
+            number(record.done),
+            record.digest,
+            record.error,
+            record.untold,
+            number(record.offered_unix_ms),
+            record.state.is_final() && !record.untold,
+        ])?;
+        Ok(())
+    }
+
+    fn transfer(&mut self, id: TransferId) -> Result<Option<TransferRecord>, StoreError> {
+        let sql = format!("SELECT {COLUMNS} FROM transfers WHERE id = ?1");
+        let mut statement = self.transaction.prepare_cached(&sql)?;
+        statement.query_row([id.as_bytes()], |row| Ok(record(row))).optional()?.transpose()
+    }
+
+    fn open_transfers(&mut self) -> Result<Vec<TransferRecord>, StoreError> {
+        self.transfer_records("WHERE past = 0 ORDER BY offered_at LIMIT ?1", i64::MAX)
+    }
+
+    fn past_transfers(&mut self, limit: u32) -> Result<Vec<TransferRecord>, StoreError> {
+        let mut records =
+            self.transfer_records("WHERE past = 1 ORDER BY offered_at DESC LIMIT ?1", limit.into())?;
+        records.reverse();
+        Ok(records)
+    }
+
+    fn forget_past_transfers(&mut self, keep: u32) -> Result<(), StoreError> {
+        let sql = "DELETE FROM transfers WHERE id IN
+                   (SELECT id FROM transfers WHERE past = 1 ORDER BY offered_at DESC LIMIT -1 OFFSET ?1)";
+        self.transaction.prepare_cached(sql)?.execute([keep])?;
+        Ok(())
+    }
+}
