@@ -183,6 +183,11 @@ fn seal(key: &[u8; 32], counter: u64, context: &[u8], content: &[u8]) -> Vec<u8>
     sealed
 }
 
+fn sealed_frame(key: &[u8; 32], counter: u64, content: &[u8]) -> Vec<u8> {
+    let prefix = u32::try_from(content.len() + 16).unwrap().to_be_bytes();
+    [prefix.to_vec(), seal(key, counter, &prefix, content)].concat()
+}
+
 fn sealed_record(key: &[u8; 32], content: &[u8]) -> Vec<u8> {
     let len = u32::try_from(content.len() + 16).unwrap();
     let header = (len | 1 << 31).to_be_bytes();
@@ -210,7 +215,7 @@ fn handshake() -> Vec<Vector> {
 fn seals() -> Vec<Vector> {
     let secret = secret(&mut fixed().2);
     let ready = codec::encode(&LinkFrame::Ready).unwrap();
-    let control = seal(&control_key(&secret, 0), 0, b"", &ready);
+    let control = sealed_frame(&control_key(&secret, 0), 0, &ready);
     let record = sealed_record(&stream_key(&secret, 2, 0), b"hobnob");
 
     let mut as_is = [&[0; HEADER_BYTES], b"hobnob".as_slice()].concat();
@@ -221,9 +226,7 @@ fn seals() -> Vec<Vector> {
     let opened = open_signal(&bob_noise(), &context, &signal);
     assert_eq!(opened, Ok((b"signal".to_vec(), noise(NOISE).public())));
     vec![
-        vector("sealed ready", "link frame / ready, the initiator's first, behind its length", {
-            codec::prefix(&control).unwrap()
-        }),
+        vector("sealed ready", "link frame / ready, the initiator's first", control),
         vector("sealed record", "stream 2, from the initiator, its first and last: `hobnob`", record),
         vector("as-is record", "the last: `hobnob`", as_is),
         vector("signal context", "from alice and the device to bob and the device 16 bytes 44", context),
@@ -290,13 +293,14 @@ fn the_keys_of_a_link_are_derived_as_the_page_says() {
     read(&mut alice, &second);
     let secret = secret(&mut alice);
 
-    let mut frame = seal(&control_key(&secret, 0), 0, b"", b"first");
-    assert_eq!(bob.receive.open(b"", &mut frame).unwrap(), b"first");
-    let mut frame = seal(&control_key(&secret, 0), 1, b"", b"second");
-    assert_eq!(bob.receive.open(b"", &mut frame).unwrap(), b"second");
-    let mut frame = b"back".to_vec();
-    bob.send.seal(b"", &mut frame).unwrap();
-    assert_eq!(frame, seal(&control_key(&secret, 1), 0, b"", b"back"));
+    let (typing, encoded) = (LinkFrame::Typing { active: true }, [3, 1]);
+    for counter in 0..2 {
+        let mut frame = sealed_frame(&control_key(&secret, 0), counter, &encoded);
+        let (prefix, sealed) = frame.split_first_chunk_mut().unwrap();
+        assert_eq!(link::open_frame(&mut bob.receive, *prefix, sealed).as_ref(), Ok(&typing));
+    }
+    let frame = link::seal_frame(&mut bob.send, &typing).unwrap();
+    assert_eq!(frame, sealed_frame(&control_key(&secret, 1), 0, &encoded));
 
     let mut record = sealed_record(&stream_key(&secret, 2, 0), b"hobnob");
     let (header, body) = record.split_first_chunk_mut().unwrap();
