@@ -5,9 +5,21 @@
 //! reads a clock, draws a random number, or touches a socket or a file.
 
 pub mod command;
+pub mod contact;
 pub mod effect;
+pub mod engine;
 pub mod event;
 pub mod input;
+pub mod keys;
+pub mod letters;
+pub mod settings;
+pub mod store;
 pub mod time;
 pub mod transfer;
 pub mod view;
+
+mod link;
+mod session;
+#[cfg(test)]
+pub(crate) mod testing;
+mod turn;

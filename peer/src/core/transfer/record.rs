@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use hobnob_wire::{Address, DeviceId, TransferId};
 
+use crate::core::store::Fallible;
 use crate::core::view::{TransferDirection, TransferState};
 
 /// One transfer as it stands on disk.
@@ -50,10 +51,7 @@ pub struct TransferRecord {
 }
 
 /// Where transfers are kept.
-pub trait TransferStore {
-    /// Why something could not be kept or found.
-    type Error;
-
+pub trait TransferStore: Fallible {
     /// Keeps a new transfer, or what changed of one.
     ///
     /// # Errors

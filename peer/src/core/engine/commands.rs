@@ -1,0 +1,211 @@
+//! What users ask.
+
+use hobnob_wire::link::LinkFrame;
+use hobnob_wire::presence::PresenceSet;
+use hobnob_wire::session::Request;
+use hobnob_wire::{Address, LetterId};
+
+use super::Engine;
+use crate::core::command::{Command, CommandError, CommandId, ErrorKind, Reply};
+use crate::core::contact::{Change, not_a_contact};
+use crate::core::effect::Effect;
+use crate::core::event::Event;
+use crate::core::letters::compose::{self, Draft, TEXT, words};
+use crate::core::letters::show;
+use crate::core::settings;
+use crate::core::store::Store;
+use crate::core::time::Entropy;
+use crate::core::transfer::TransferInput;
+use crate::core::turn::{Asked, Turn};
+use crate::core::view::LetterState;
+
+/// Letters that one command may ask for.
+const HISTORY_MAX: u32 = 1_000;
+
+type Replied<S> = Result<Result<Reply, CommandError>, S>;
+
+impl Engine {
+    pub(super) fn command<S: Store, E: Entropy>(
+        &mut self,
+        turn: &mut Turn<'_, S, E>,
+        id: CommandId,
+        command: Command,
+    ) -> Result<(), S::Error> {
+        let result = match command {
+            Command::Status => Ok(Reply::Status(self.status())),
+            Command::Contacts => Ok(Reply::Contacts(self.contact_views())),
+            Command::ContactAdd { address, text } => {
+                self.change_contact(turn, id, Change::Add(address, text));
+                return Ok(());
+            }
+            Command::ContactAccept { address } => {
+                self.change_contact(turn, id, Change::Accept(address));
+                return Ok(());
+            }
+            Command::ContactReject { address } => {
+                self.change_contact(turn, id, Change::Reject(address));
+                return Ok(());
+            }
+            Command::ContactRemove { address, text } => {
+                self.change_contact(turn, id, Change::Remove(address, text));
+                return Ok(());
+            }
+            Command::Presence { availability, hidden, text } => {
+                match settings::presence_set(availability, hidden, text) {
+                    Ok(set) => return self.set_presence(turn, id, set),
+                    Err(error) => Err(error),
+                }
+            }
+            Command::Send { to, text } => return self.send(turn, id, to, &text),
+            Command::History { with, limit, before } => self.history(turn, &with, limit, before)?,
+            Command::Letter { id } => self.letter(turn, id)?,
+            Command::MarkRead { with } => {
+                self.desk().mark_read(turn, &with)?;
+                Ok(Reply::Done)
+            }
+            Command::Typing { to, active } => self.typing(turn, &to, active),
+            Command::Config => Ok(Reply::Config(settings::all(turn.store)?)),
+            Command::ConfigSet { key, value } => self.configure(turn, &key, &value)?,
+            Command::FileSend { ref to, .. } if self.may_write(to).is_err() => self.may_write(to),
+            command @ (Command::FileSend { .. }
+            | Command::Files
+            | Command::File { .. }
+            | Command::FileAccept { .. }
+            | Command::FileReject { .. }
+            | Command::FileCancel { .. }
+            | Command::FileLimit { .. }) => {
+                return self.transfers(turn, TransferInput::Command { id, command });
+            }
+        };
+        turn.reply(id, result);
+        Ok(())
+    }
+
+    fn status(&self) -> crate::core::view::StatusView {
+        let mut status = self.session.view(&self.keys);
+        status.links = self.links.views();
+        status
+    }
+
+    fn contact_views(&self) -> Vec<crate::core::view::ContactView> {
+        let view = |address| self.contacts.view(address, self.links.path(address));
+        self.contacts.addresses().filter_map(view).collect()
+    }
+
+    fn change_contact<S, E>(&self, turn: &mut Turn<'_, S, E>, id: CommandId, change: Change) {
+        match self.contacts.request(&self.keys.identity.address, change) {
+            Ok(_) if !self.session.is_up() => turn.reply(id, Err(self.session.offline())),
+            Ok(request) => turn.ask(Asked::ForCommand(id), Request::Contact(request)),
+            Err(error) => turn.reply(id, Err(error)),
+        }
+    }
+
+    fn set_presence<S: Store, E: Entropy>(
+        &self,
+        turn: &mut Turn<'_, S, E>,
+        id: CommandId,
+        set: PresenceSet,
+    ) -> Result<(), S::Error> {
+        settings::set_presence(turn.store, &set)?;
+        if self.session.is_up() {
+            turn.ask(Asked::ForCommand(id), Request::Presence(set));
+        } else {
+            // It is kept, and shown when the session is back.
+            turn.reply(id, Ok(Reply::Done));
+        }
+        Ok(())
+    }
+
+    /// Whether letters and files may be written to an account.
+    fn may_write(&self, to: &Address) -> Result<Reply, CommandError> {
+        let Some(view) = self.contacts.view(to, "") else {
+            return Err(not_a_contact(to));
+        };
+        if let Some(warning) = view.warning {
+            return Err(CommandError::new(ErrorKind::Denied, warning));
+        }
+        if self.contacts.accepted(to) {
+            return Ok(Reply::Done);
+        }
+        let text = match view.pending.as_str() {
+            "in" => format!("You have not accepted {to} yet. Do so with `hobnob contact accept {to}`."),
+            _ => format!("{to} has not accepted your request yet. Wait for the answer."),
+        };
+        Err(CommandError::new(ErrorKind::Denied, text))
+    }
+
+    fn send<S: Store, E: Entropy>(
+        &mut self,
+        turn: &mut Turn<'_, S, E>,
+        id: CommandId,
+        to: Address,
+        text: &str,
+    ) -> Result<(), S::Error> {
+        let body = match self.may_write(&to).and_then(|_| words(text)) {
+            Ok(body) => body,
+            Err(error) => {
+                turn.reply(id, Err(error));
+                return Ok(());
+            }
+        };
+        let Some(letter) = compose::write(turn, &mut self.keys, &Draft { to, device: None, body })? else {
+            turn.reply(id, Err(CommandError::new(ErrorKind::Usage, "The text is too long for a letter.")));
+            return Ok(());
+        };
+        let view = show::view(turn.store, &self.keys.identity.address, &letter)?;
+        turn.reply(id, Ok(Reply::Sent { id: letter.id, state: LetterState::Queued }));
+        turn.event(Event::Letter(view));
+        Ok(())
+    }
+
+    fn history<S: Store, E: Entropy>(
+        &self,
+        turn: &mut Turn<'_, S, E>,
+        with: &Address,
+        limit: u32,
+        before: Option<LetterId>,
+    ) -> Replied<S::Error> {
+        let own = &self.keys.identity.address;
+        let letters = turn.store.history(with, TEXT, before, limit.min(HISTORY_MAX))?;
+        let views: Result<Vec<_>, _> =
+            letters.iter().map(|letter| show::view(turn.store, own, letter)).collect();
+        Ok(Ok(Reply::Letters(views?)))
+    }
+
+    fn letter<S: Store, E: Entropy>(&self, turn: &mut Turn<'_, S, E>, id: LetterId) -> Replied<S::Error> {
+        let Some(letter) = turn.store.any_letter(id)?.filter(|letter| letter.kind == TEXT) else {
+            let text = format!("There is no letter {id}. See the letters with `hobnob history ADDRESS`.");
+            return Ok(Err(CommandError::new(ErrorKind::NotFound, text)));
+        };
+        let view = show::view(turn.store, &self.keys.identity.address, &letter)?;
+        Ok(Ok(Reply::Letters(vec![view])))
+    }
+
+    fn typing<S, E>(
+        &mut self,
+        turn: &mut Turn<'_, S, E>,
+        to: &Address,
+        active: bool,
+    ) -> Result<Reply, CommandError> {
+        self.may_write(to)?;
+        for link in self.links.up_to(to) {
+            self.links.used(link, turn.now.monotonic);
+            turn.effect(Effect::SendFrame { link, frame: Box::new(LinkFrame::Typing { active }) });
+        }
+        Ok(Reply::Done)
+    }
+
+    fn configure<S: Store, E: Entropy>(
+        &mut self,
+        turn: &mut Turn<'_, S, E>,
+        key: &str,
+        value: &str,
+    ) -> Replied<S::Error> {
+        if let Err(error) = settings::check(key, value) {
+            return Ok(Err(error));
+        }
+        turn.store.set_setting(key, value)?;
+        self.tell_settings(turn)?;
+        Ok(Ok(Reply::Done))
+    }
+}

@@ -1,0 +1,53 @@
+//! What transfers ask and get.
+
+use hobnob_wire::link::LinkFrame;
+
+use super::Engine;
+use crate::core::effect::Effect;
+use crate::core::letters::compose::{self, Draft};
+use crate::core::settings;
+use crate::core::store::Store;
+use crate::core::time::Entropy;
+use crate::core::transfer::{TransferEffect, TransferInput};
+use crate::core::turn::Turn;
+
+impl Engine {
+    /// Gives an input to the transfers and performs what follows inside the core.
+    pub(super) fn transfers<S: Store, E: Entropy>(
+        &mut self,
+        turn: &mut Turn<'_, S, E>,
+        input: TransferInput,
+    ) -> Result<(), S::Error> {
+        let effects = self.transfers.handle(turn.store, input, turn.now, turn.entropy)?;
+        for effect in effects {
+            match effect {
+                TransferEffect::Reply { id, result } => turn.reply(id, result),
+                TransferEffect::Event(event) => turn.event(event),
+                TransferEffect::Letter { to, device, body } => {
+                    compose::write(turn, &mut self.keys, &Draft { to, device, body })?;
+                }
+                TransferEffect::NeedLink { address, device } => {
+                    if self.session.is_up() {
+                        self.links.want(turn, &mut self.keys, &address, device)?;
+                    }
+                }
+                TransferEffect::SendFrame { link, frame } => {
+                    self.links.used(link, turn.now.monotonic);
+                    let frame = Box::new(LinkFrame::Transfer(frame));
+                    turn.effect(Effect::SendFrame { link, frame });
+                }
+                TransferEffect::Job(job) => turn.effect(Effect::Transfer(job)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells the transfers what the user set.
+    pub(super) fn tell_settings<S: Store, E: Entropy>(
+        &mut self,
+        turn: &mut Turn<'_, S, E>,
+    ) -> Result<(), S::Error> {
+        let (auto_accept, folder) = settings::files(turn.store)?;
+        self.transfers(turn, TransferInput::Settings { auto_accept, folder })
+    }
+}

@@ -1,0 +1,293 @@
+//! The engine holds its children and routes between them; it decides nothing itself.
+//!
+//! | module | routes |
+//! | --- | --- |
+//! | `commands` | what users ask |
+//! | `answers` | what the rendezvous answers |
+//! | `pushes` | what the rendezvous says unasked |
+//! | `peers` | what links bring |
+//! | `files` | what transfers ask and get |
+
+mod answers;
+mod commands;
+mod files;
+mod peers;
+mod pushes;
+
+use std::time::Duration;
+
+use hobnob_wire::Address;
+use hobnob_wire::account::AccountAnswer;
+use thiserror::Error;
+
+use super::contact::Contacts;
+use super::effect::Effect;
+use super::event::Event;
+use super::input::Input;
+use super::keys::olm::OlmAccount;
+use super::keys::trust::{Trust, Verdict};
+use super::keys::{Identity, Keyring};
+use super::letters::inbox::{Arrived, Desk};
+use super::letters::outbox::{Outbox, Routes, ask_devices, readdress};
+use super::link::{Greeting, Links};
+use super::session::{Session, foreign_welcome};
+use super::store::Store;
+use super::time::{Entropy, Now};
+use super::transfer::{TransferInput, Transfers};
+use super::turn::{Requests, Turn};
+
+/// How long receipts for letters from the mailbox are gathered, so that one letter confirms many.
+const RECEIPTS_WAIT: Duration = Duration::from_millis(100);
+
+/// Why an engine cannot start from a store.
+#[derive(Debug, Error)]
+pub enum OpenError<E> {
+    /// The device belongs to no account yet.
+    #[error("this device belongs to no account yet; register one or log in")]
+    NotRegistered,
+    /// The store holds keys that cannot be read.
+    #[error("the keys in the store cannot be read; the file is damaged")]
+    Keys,
+    /// The store failed.
+    #[error("the store failed: {0}")]
+    Store(#[from] E),
+}
+
+/// All decisions of the app.
+#[derive(Debug)]
+pub struct Engine {
+    keys: Keyring,
+    session: Session,
+    contacts: Contacts,
+    outbox: Outbox,
+    links: Links,
+    transfers: Transfers,
+    requests: Requests,
+    /// When receipts that are owed are written.
+    receipts_due: Option<Duration>,
+}
+
+impl Engine {
+    /// Takes up the work that a store holds.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub fn open<S: Store>(store: &mut S) -> Result<Self, OpenError<S::Error>> {
+        let identity = store.identity()?.ok_or(OpenError::NotRegistered)?;
+        let account = store.olm_account()?.ok_or(OpenError::NotRegistered)?;
+        let olm = OlmAccount::from_pickle(&account).map_err(|_| OpenError::Keys)?;
+        Ok(Self {
+            keys: Keyring { identity, olm, trust: Trust::default() },
+            session: Session::open(store)?,
+            contacts: Contacts::open(store)?,
+            outbox: Outbox::default(),
+            links: Links::default(),
+            transfers: Transfers::open(store)?,
+            requests: Requests::default(),
+            // Some may be owed from before.
+            receipts_due: Some(Duration::ZERO),
+        })
+    }
+
+    /// Who this device is.
+    #[must_use]
+    pub const fn identity(&self) -> &Identity {
+        &self.keys.identity
+    }
+
+    /// Handles one input inside the store's transaction. The effects must wait for its commit.
+    ///
+    /// # Errors
+    /// The store's. Memory and disk have parted then: the process must end.
+    pub fn handle<S: Store>(
+        &mut self,
+        store: &mut S,
+        input: Input,
+        now: Now,
+        entropy: &mut impl Entropy,
+    ) -> Result<Vec<Effect>, S::Error> {
+        let mut requests = std::mem::take(&mut self.requests);
+        let mut turn = Turn { store, entropy, now, requests: &mut requests, effects: Vec::new() };
+        let result = self.route(&mut turn, input).and_then(|()| self.settle(&mut turn));
+        let effects = turn.effects;
+        self.requests = requests;
+        result.map(|()| effects)
+    }
+
+    /// When [`Input::Tick`] is due, on [`Now::monotonic`].
+    #[must_use]
+    pub fn deadline(&self) -> Option<Duration> {
+        [self.receipts_due, self.outbox.deadline(), self.links.deadline(), self.transfers.deadline()]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    fn route<S: Store, E: Entropy>(
+        &mut self,
+        turn: &mut Turn<'_, S, E>,
+        input: Input,
+    ) -> Result<(), S::Error> {
+        match input {
+            Input::Command { id, command } => self.command(turn, id, command),
+            Input::SessionUp { welcome } => self.session_up(turn, *welcome),
+            Input::SessionDown { problem } => {
+                self.session_down(turn, problem);
+                Ok(())
+            }
+            Input::Answered { id, result } => self.answered(turn, id, result),
+            Input::Pushed(push) => self.pushed(turn, *push),
+            Input::Candidates(candidates) => {
+                self.links.set_candidates(candidates);
+                Ok(())
+            }
+            Input::LinkGreeting { link, attempt, hello, noise } => {
+                self.greeted(turn, &Greeting { link, attempt, hello, noise })
+            }
+            Input::LinkUp { link, path, handshake } => self.link_up(turn, link, path, handshake),
+            Input::LinkFrame { link, frame } => self.link_frame(turn, link, *frame),
+            Input::LinkDown { link, reason } => self.link_down(turn, link, reason),
+            Input::DialFailed { attempt, .. } => {
+                self.links.attempt_failed(attempt, turn.now.monotonic);
+                Ok(())
+            }
+            Input::Transfer(report) => self.transfers(turn, TransferInput::Report(report)),
+            Input::Tick => self.tick(turn),
+        }
+    }
+
+    /// What may follow from any input: letters that can go now, links that are due.
+    fn settle<S: Store, E: Entropy>(&mut self, turn: &mut Turn<'_, S, E>) -> Result<(), S::Error> {
+        let routes =
+            Routes { session_up: self.session.is_up(), links: &self.links, contacts: &self.contacts };
+        let wanted = self.outbox.pump(turn, &mut self.keys, routes)?;
+        for (address, device) in wanted {
+            self.links.want(turn, &mut self.keys, &address, device)?;
+        }
+        self.links.tick(turn, &mut self.keys)
+    }
+
+    fn tick<S: Store, E: Entropy>(&mut self, turn: &mut Turn<'_, S, E>) -> Result<(), S::Error> {
+        let now = turn.now.monotonic;
+        if self.receipts_due.is_some_and(|due| due <= now) {
+            self.receipts_due = None;
+            self.desk().send_owed(turn)?;
+        }
+        self.outbox.tick(now);
+        let transfers = &self.transfers;
+        self.links.close_idle(turn, |link| transfers.uses_link(link));
+        if self.transfers.deadline().is_some_and(|due| due <= now) {
+            self.transfers(turn, TransferInput::Tick)?;
+        }
+        Ok(())
+    }
+
+    fn desk(&mut self) -> Desk<'_> {
+        Desk {
+            session_up: self.session.is_up(),
+            keys: &mut self.keys,
+            contacts: &self.contacts,
+            outbox: &mut self.outbox,
+        }
+    }
+
+    fn session_up<S: Store, E: Entropy>(
+        &mut self,
+        turn: &mut Turn<'_, S, E>,
+        welcome: AccountAnswer,
+    ) -> Result<(), S::Error> {
+        let own = self.keys.identity.address.clone();
+        let AccountAnswer::Welcome { address, list, .. } = welcome else {
+            return Ok(());
+        };
+        if address != own {
+            self.session.went_down(turn, foreign_welcome(&own));
+            return Ok(());
+        }
+        match self.keys.trust.offered(turn.store, &own, &list)? {
+            Verdict::Stopped(text) => {
+                turn.event(Event::Warning { address: own, text: text.clone() });
+                self.session.went_down(turn, text);
+                return Ok(());
+            }
+            Verdict::StillStopped => {
+                let text = self.keys.trust.warning(turn.store, &own)?.unwrap_or_default();
+                self.session.went_down(turn, text);
+                return Ok(());
+            }
+            Verdict::Same | Verdict::Renewed | Verdict::Newer => {}
+        }
+        self.session.came_up(turn, &mut self.keys)?;
+        // Device lists that something waits for, and those that might be trustworthy again.
+        let waiting = [turn.store.parked()?, turn.store.unaddressed()?, self.contacts.warned()].concat();
+        waiting.iter().for_each(|address| ask_devices(turn, address));
+        Ok(())
+    }
+
+    fn session_down<S, E>(&mut self, turn: &mut Turn<'_, S, E>, problem: String) {
+        self.session.went_down(turn, problem);
+        for address in self.contacts.all_offline() {
+            self.contact_event(turn, &address);
+        }
+    }
+
+    /// A device list was judged: goes on with what waited for it, or warns.
+    fn judged<S: Store, E: Entropy>(
+        &mut self,
+        turn: &mut Turn<'_, S, E>,
+        address: &Address,
+        verdict: Verdict,
+    ) -> Result<(), S::Error> {
+        match verdict {
+            Verdict::Stopped(text) => self.stopped(turn, address, text),
+            Verdict::StillStopped => {}
+            Verdict::Newer => ask_devices(turn, address),
+            Verdict::Same | Verdict::Renewed => {
+                if self.contacts.warn(address, None) {
+                    self.contact_event(turn, address);
+                }
+                readdress(turn, &mut self.keys, address)?;
+                let arrived = self.desk().reopen(turn, address)?;
+                for arrived in arrived {
+                    self.arrived(turn, arrived)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Nothing is exchanged with an account any more until its true list is seen again.
+    fn stopped<S, E>(&mut self, turn: &mut Turn<'_, S, E>, address: &Address, text: String) {
+        self.links.close_all(turn, address, hobnob_wire::close::LinkClose::BadDeviceList);
+        turn.event(Event::Warning { address: address.clone(), text: text.clone() });
+        if self.contacts.warn(address, Some(text)) {
+            self.contact_event(turn, address);
+        }
+    }
+
+    /// A letter brought something for another child.
+    fn arrived<S: Store, E: Entropy>(
+        &mut self,
+        turn: &mut Turn<'_, S, E>,
+        arrived: Arrived,
+    ) -> Result<(), S::Error> {
+        match arrived {
+            Arrived::Offer(from, device, offer) => {
+                self.transfers(turn, TransferInput::Offer { from, device, offer })
+            }
+            Arrived::OfferEnd(from, device, end) => {
+                self.transfers(turn, TransferInput::OfferEnd { from, device, end })
+            }
+            Arrived::Stopped(address, text) => {
+                self.stopped(turn, &address, text);
+                Ok(())
+            }
+        }
+    }
+
+    fn contact_event<S, E>(&self, turn: &mut Turn<'_, S, E>, address: &Address) {
+        if let Some(view) = self.contacts.view(address, self.links.path(address)) {
+            turn.event(Event::Contact(view));
+        }
+    }
+}

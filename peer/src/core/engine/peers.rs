@@ -1,0 +1,111 @@
+//! What links bring.
+
+use std::time::Duration;
+
+use hobnob_wire::link::LinkFrame;
+use hobnob_wire::mailbox::Sealed;
+use hobnob_wire::{Address, DeviceId, LetterId};
+
+use super::Engine;
+use crate::core::effect::Effect;
+use crate::core::event::Event;
+use crate::core::input::{LinkId, PathKind};
+use crate::core::keys::trust::Verdict;
+use crate::core::letters::store::Incoming;
+use crate::core::link::Greeting;
+use crate::core::store::Store;
+use crate::core::time::Entropy;
+use crate::core::transfer::TransferInput;
+use crate::core::turn::Turn;
+
+impl Engine {
+    pub(super) fn greeted<S: Store, E: Entropy>(
+        &mut self,
+        turn: &mut Turn<'_, S, E>,
+        greeting: &Greeting,
+    ) -> Result<(), S::Error> {
+        let verdict = self.links.greeted(turn, &mut self.keys, &self.contacts, greeting)?;
+        match verdict {
+            None | Some(Verdict::Same | Verdict::StillStopped) => Ok(()),
+            Some(verdict) => self.judged(turn, &greeting.hello.address, verdict),
+        }
+    }
+
+    pub(super) fn link_up<S: Store, E: Entropy>(
+        &mut self,
+        turn: &mut Turn<'_, S, E>,
+        link: LinkId,
+        path: PathKind,
+        handshake: Duration,
+    ) -> Result<(), S::Error> {
+        if !self.links.came_up(turn, link, path, handshake) {
+            return Ok(());
+        }
+        let Some((address, device)) =
+            self.links.peer(link).map(|(address, device)| (address.clone(), device))
+        else {
+            return Ok(());
+        };
+        self.contact_event(turn, &address);
+        self.transfers(turn, TransferInput::LinkUp { link, address, device, path })
+    }
+
+    pub(super) fn link_down<S: Store, E: Entropy>(
+        &mut self,
+        turn: &mut Turn<'_, S, E>,
+        link: LinkId,
+        reason: String,
+    ) -> Result<(), S::Error> {
+        self.outbox.link_down(link);
+        let gone = self.links.went_down(turn, link, reason);
+        if let Some((address, _)) = gone {
+            self.contact_event(turn, &address);
+        }
+        self.transfers(turn, TransferInput::LinkDown { link })
+    }
+
+    pub(super) fn link_frame<S: Store, E: Entropy>(
+        &mut self,
+        turn: &mut Turn<'_, S, E>,
+        link: LinkId,
+        frame: LinkFrame,
+    ) -> Result<(), S::Error> {
+        let Some((address, device)) =
+            self.links.peer(link).map(|(address, device)| (address.clone(), device))
+        else {
+            return Ok(());
+        };
+        self.links.used(link, turn.now.monotonic);
+        match frame {
+            // Belongs to the handshake.
+            LinkFrame::Ready => Ok(()),
+            LinkFrame::Letter { letter, sealed } => {
+                self.letter_on_link(turn, link, (address, device), (letter, sealed))
+            }
+            LinkFrame::LetterAck { letter } => {
+                let own = self.keys.identity.address.clone();
+                self.outbox.acknowledged(turn, &own, (letter, device))
+            }
+            LinkFrame::Typing { active } => {
+                if address != self.keys.identity.address {
+                    turn.event(Event::Typing { address, active });
+                }
+                Ok(())
+            }
+            LinkFrame::Transfer(frame) => self.transfers(turn, TransferInput::Frame { link, frame }),
+        }
+    }
+
+    fn letter_on_link<S: Store, E: Entropy>(
+        &mut self,
+        turn: &mut Turn<'_, S, E>,
+        link: LinkId,
+        (from, device): (Address, DeviceId),
+        (letter, sealed): (LetterId, Sealed),
+    ) -> Result<(), S::Error> {
+        let incoming = Incoming { from, device, letter, sealed, by_mailbox: false };
+        let arrived = self.desk().receive(turn, &incoming)?;
+        turn.effect(Effect::SendFrame { link, frame: Box::new(LinkFrame::LetterAck { letter }) });
+        arrived.map_or(Ok(()), |arrived| self.arrived(turn, arrived))
+    }
+}

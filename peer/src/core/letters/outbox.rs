@@ -1,0 +1,431 @@
+//! Which way each sealed copy goes, and how far it has come.
+//!
+//! A copy goes over the link to its device when there is one, else to the mailbox at once. A link that
+//! does not acknowledge within [`ACK_WAIT`], or is lost, is followed by the mailbox.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use hobnob_wire::account::AccountRequest;
+use hobnob_wire::bounded::List;
+use hobnob_wire::codec::decode;
+use hobnob_wire::letter::{Reached, Receipt};
+use hobnob_wire::link::LinkFrame;
+use hobnob_wire::mailbox::{LetterCopy, MailboxRequest};
+use hobnob_wire::session::Request;
+use hobnob_wire::{Address, DeviceId, LetterId, Refusal};
+
+use super::compose::{self, RECEIPT, TEXT};
+use super::seal::seal_waiting;
+use super::show;
+use super::store::Copy;
+use crate::core::contact::Contacts;
+use crate::core::effect::Effect;
+use crate::core::event::Event;
+use crate::core::input::{LinkId, RequestError};
+use crate::core::keys::Keyring;
+use crate::core::link::Links;
+use crate::core::store::Store;
+use crate::core::time::Entropy;
+use crate::core::turn::{Asked, Turn};
+use crate::core::view::LetterState;
+
+/// How long a link may take to acknowledge a letter before the mailbox takes over: longer than a Wi-Fi
+/// roam, short enough for an author who waits.
+const ACK_WAIT: Duration = Duration::from_secs(7);
+
+/// How long to wait after a refusal that may pass.
+const REFUSED_WAIT: Duration = Duration::from_secs(5);
+
+/// A copy of a letter: which letter, for which device.
+type Key = (LetterId, DeviceId);
+
+/// Where a sealed copy is at the moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Flight {
+    /// On a link, until then.
+    Link { link: LinkId, due: Duration },
+    /// On a link that has not answered in time; the mailbox takes it as soon as there is a session.
+    Overdue { link: LinkId },
+    /// On its way to the mailbox.
+    Mailbox,
+    /// Held back until then.
+    Held { until: Duration },
+}
+
+/// The routes there are.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Routes<'a> {
+    pub(crate) session_up: bool,
+    pub(crate) links: &'a Links,
+    pub(crate) contacts: &'a Contacts,
+}
+
+/// Copies on their way. What is lost with this memory is sent again, the same bytes.
+#[derive(Debug, Default)]
+pub(crate) struct Outbox {
+    flights: BTreeMap<Key, Flight>,
+    /// The rendezvous refused something that may pass: nothing is asked again until then.
+    paused_until: Option<Duration>,
+}
+
+/// Asks for an account's devices.
+pub(crate) fn ask_devices<S, E>(turn: &mut Turn<'_, S, E>, address: &Address) {
+    let request = AccountRequest::Devices { address: address.clone() };
+    turn.ask(Asked::Devices(address.clone()), Request::Account(request));
+}
+
+/// Whether a copy may go from one state to the other. States never run backwards, and what arrived has
+/// not failed.
+const fn goes_on(from: LetterState, to: LetterState) -> bool {
+    match (from, to) {
+        (LetterState::Queued, LetterState::Failed) => true,
+        (_, LetterState::Failed) => false,
+        (LetterState::Failed, to) => matches!(to, LetterState::Delivered | LetterState::Read),
+        (from, to) => to as u8 > from as u8,
+    }
+}
+
+/// A copy has come further. Late and repeated news change nothing.
+pub(crate) fn advance<S: Store, E: Entropy>(
+    turn: &mut Turn<'_, S, E>,
+    own: &Address,
+    (letter, device): Key,
+    state: LetterState,
+) -> Result<bool, S::Error> {
+    let Some(copy) = turn.store.copy(letter, device)? else {
+        return Ok(false);
+    };
+    if !goes_on(copy.state, state) {
+        return Ok(false);
+    }
+    turn.store.set_copy_state(letter, device, state)?;
+    let Some(stored) = turn.store.letter(own, letter)? else {
+        return Ok(true);
+    };
+    if stored.kind == TEXT {
+        if copy.address == stored.to {
+            turn.event(Event::LetterState { id: letter, to: stored.to, device, state });
+        }
+        return Ok(true);
+    }
+    // Nobody looks at other letters once they have arrived. Nobody answers a receipt of delivery, so it
+    // has arrived when it is in the mailbox.
+    let delivered = |body: &[u8]| decode(body).is_ok_and(|body: Receipt| body.reached == Reached::Delivered);
+    let enough = if stored.kind == RECEIPT && delivered(&stored.body) {
+        LetterState::Accepted
+    } else {
+        LetterState::Delivered
+    };
+    let over = |copy: &Copy| copy.state == LetterState::Failed || copy.state >= enough;
+    if turn.store.copies(letter)?.iter().all(over) {
+        turn.store.remove_letter(own, letter)?;
+    }
+    Ok(true)
+}
+
+/// A copy cannot be sent.
+pub(crate) fn fail<S: Store, E: Entropy>(
+    turn: &mut Turn<'_, S, E>,
+    own: &Address,
+    key: Key,
+    refusal: Refusal,
+) -> Result<(), S::Error> {
+    let words = refusal.to_string();
+    turn.store.set_letter_state(own, key.0, LetterState::Failed, Some(&words))?;
+    advance(turn, own, key, LetterState::Failed)?;
+    Ok(())
+}
+
+/// An account's devices cannot be had: letters that wait for them have failed.
+fn fail_unaddressed<S: Store, E: Entropy>(
+    turn: &mut Turn<'_, S, E>,
+    own: &Address,
+    address: &Address,
+    refusal: Refusal,
+) -> Result<(), S::Error> {
+    for id in turn.store.take_unaddressed(address)? {
+        turn.store.set_letter_state(own, id, LetterState::Failed, Some(&refusal.to_string()))?;
+        let Some(letter) = turn.store.letter(own, id)? else {
+            continue;
+        };
+        if letter.kind == TEXT {
+            let view = show::view(turn.store, own, &letter)?;
+            turn.event(Event::Letter(view));
+        } else {
+            turn.store.remove_letter(own, id)?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether trying again later may help.
+const fn may_pass(refusal: Refusal) -> bool {
+    matches!(
+        refusal,
+        Refusal::InternalServerError
+            | Refusal::ServiceUnavailable
+            | Refusal::TooManyRequests
+            | Refusal::ResourceConstraint
+            | Refusal::RemoteServerTimeout
+    )
+}
+
+impl Outbox {
+    /// Seals and sends whatever can be sent now. Returns devices of contacts that are there but have no
+    /// link, so that the talk goes direct from the next letter on.
+    pub(crate) fn pump<S: Store, E: Entropy>(
+        &mut self,
+        turn: &mut Turn<'_, S, E>,
+        keys: &mut Keyring,
+        routes: Routes<'_>,
+    ) -> Result<Vec<(Address, DeviceId)>, S::Error> {
+        seal_waiting(turn, keys, routes.session_up && self.paused_until.is_none())?;
+        let mut deposits: Vec<(LetterId, Address, Vec<DeviceId>)> = Vec::new();
+        for copy in turn.store.unsent()? {
+            if keys.trust.list(turn.store, &copy.address)?.is_none() {
+                continue;
+            }
+            let key = (copy.letter, copy.device);
+            let link = routes.links.up(copy.device);
+            let on_link = match self.flights.get(&key) {
+                None => link,
+                Some(Flight::Overdue { .. }) => None,
+                Some(_) => continue,
+            };
+            if let Some(link) = on_link {
+                self.send_on_link(turn, key, link)?;
+            } else if routes.session_up {
+                self.flights.insert(key, Flight::Mailbox);
+                match deposits.iter_mut().find(|(id, to, _)| *id == copy.letter && *to == copy.address) {
+                    Some((_, _, devices)) => devices.push(copy.device),
+                    None => deposits.push((copy.letter, copy.address, vec![copy.device])),
+                }
+            }
+        }
+        let mut wanted = Vec::new();
+        for (letter, to, devices) in deposits {
+            if routes.contacts.online(&to) {
+                wanted.extend(devices.iter().map(|device| (to.clone(), *device)));
+            }
+            self.deposit(turn, letter, to, devices)?;
+        }
+        Ok(wanted)
+    }
+
+    fn send_on_link<S: Store, E: Entropy>(
+        &mut self,
+        turn: &mut Turn<'_, S, E>,
+        key: Key,
+        link: LinkId,
+    ) -> Result<(), S::Error> {
+        if let Some(sealed) = turn.store.sealed(key.0, key.1)? {
+            let frame = Box::new(LinkFrame::Letter { letter: key.0, sealed });
+            turn.effect(Effect::SendFrame { link, frame });
+            self.flights.insert(key, Flight::Link { link, due: turn.now.monotonic + ACK_WAIT });
+        }
+        Ok(())
+    }
+
+    fn deposit<S: Store, E: Entropy>(
+        &mut self,
+        turn: &mut Turn<'_, S, E>,
+        letter: LetterId,
+        to: Address,
+        devices: Vec<DeviceId>,
+    ) -> Result<(), S::Error> {
+        let mut copies = Vec::with_capacity(devices.len());
+        for device in &devices {
+            if let Some(sealed) = turn.store.sealed(letter, *device)? {
+                copies.push(LetterCopy { device: *device, sealed });
+            }
+        }
+        // An account has no more devices than a deposit may address.
+        if let Ok(copies) = List::new(copies) {
+            let request = MailboxRequest::Deposit { to: to.clone(), letter, copies };
+            turn.ask(Asked::Deposit(letter, to, devices), Request::Mailbox(request));
+        }
+        Ok(())
+    }
+
+    /// A deposit was answered.
+    pub(crate) fn deposited<S: Store, E: Entropy>(
+        &mut self,
+        turn: &mut Turn<'_, S, E>,
+        own: &Address,
+        (letter, to, devices): (LetterId, Address, Vec<DeviceId>),
+        result: Result<(), RequestError>,
+    ) -> Result<(), S::Error> {
+        for device in devices {
+            let key = (letter, device);
+            // The device itself may have acknowledged meanwhile.
+            self.flights.remove(&key);
+            match result {
+                Ok(()) => {
+                    advance(turn, own, key, LetterState::Accepted)?;
+                }
+                Err(RequestError::SessionLost) => {}
+                Err(RequestError::Refused(refusal)) if may_pass(refusal) => {
+                    let until = turn.now.monotonic + REFUSED_WAIT;
+                    self.flights.insert(key, Flight::Held { until });
+                }
+                Err(RequestError::Refused(refusal)) => {
+                    fail(turn, own, key, refusal)?;
+                    ask_devices(turn, &to);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A prekey was refused: what waits for the device is tried later or has failed.
+    pub(crate) fn prekey_refused<S: Store, E: Entropy>(
+        &mut self,
+        turn: &mut Turn<'_, S, E>,
+        own: &Address,
+        (address, device): (&Address, DeviceId),
+        refusal: Refusal,
+    ) -> Result<(), S::Error> {
+        if may_pass(refusal) {
+            self.pause(turn.now.monotonic);
+            return Ok(());
+        }
+        for letter in turn.store.unsealed(device, usize::MAX)? {
+            fail(turn, own, (letter, device), refusal)?;
+        }
+        ask_devices(turn, address);
+        Ok(())
+    }
+
+    /// An account's devices were refused: what waits for them is asked again later or has failed.
+    pub(crate) fn devices_refused<S: Store, E: Entropy>(
+        &mut self,
+        turn: &mut Turn<'_, S, E>,
+        own: &Address,
+        address: &Address,
+        refusal: Refusal,
+    ) -> Result<(), S::Error> {
+        if may_pass(refusal) {
+            self.pause(turn.now.monotonic);
+            return Ok(());
+        }
+        fail_unaddressed(turn, own, address, refusal)
+    }
+
+    fn pause(&mut self, now: Duration) {
+        self.paused_until = Some(now + REFUSED_WAIT);
+    }
+
+    /// A device acknowledged a letter on its link.
+    pub(crate) fn acknowledged<S: Store, E: Entropy>(
+        &mut self,
+        turn: &mut Turn<'_, S, E>,
+        own: &Address,
+        key: Key,
+    ) -> Result<(), S::Error> {
+        if !matches!(self.flights.get(&key), Some(Flight::Mailbox)) {
+            self.flights.remove(&key);
+        }
+        advance(turn, own, key, LetterState::Delivered)?;
+        Ok(())
+    }
+
+    /// A receipt came from a device of `from`.
+    pub(crate) fn receipt<S: Store, E: Entropy>(
+        &mut self,
+        turn: &mut Turn<'_, S, E>,
+        own: &Address,
+        (from, device): (&Address, DeviceId),
+        receipt: &Receipt,
+    ) -> Result<(), S::Error> {
+        let state = match receipt.reached {
+            Reached::Delivered => LetterState::Delivered,
+            Reached::Read => LetterState::Read,
+        };
+        for letter in receipt.letters.iter() {
+            let key = (*letter, device);
+            if turn.store.copy(key.0, key.1)?.is_some_and(|copy| copy.address == *from) {
+                advance(turn, own, key, state)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A link is gone: what was on it goes another way.
+    pub(crate) fn link_down(&mut self, gone: LinkId) {
+        self.flights.retain(|_, flight| match flight {
+            Flight::Link { link, .. } | Flight::Overdue { link } => *link != gone,
+            Flight::Mailbox | Flight::Held { .. } => true,
+        });
+    }
+
+    /// Time has passed. Whether something may go on now.
+    pub(crate) fn tick(&mut self, now: Duration) -> bool {
+        let mut changed = false;
+        for flight in self.flights.values_mut() {
+            if let Flight::Link { link, due } = *flight
+                && due <= now
+            {
+                *flight = Flight::Overdue { link };
+                changed = true;
+            }
+        }
+        if self.paused_until.is_some_and(|until| until <= now) {
+            self.paused_until = None;
+            changed = true;
+        }
+        let before = self.flights.len();
+        self.flights.retain(|_, flight| !matches!(flight, Flight::Held { until } if *until <= now));
+        changed || self.flights.len() != before
+    }
+
+    /// When [`Self::tick`] is due.
+    pub(crate) fn deadline(&self) -> Option<Duration> {
+        let due = |flight: &Flight| match flight {
+            Flight::Link { due, .. } => Some(*due),
+            Flight::Held { until } => Some(*until),
+            Flight::Overdue { .. } | Flight::Mailbox => None,
+        };
+        self.flights.values().filter_map(due).chain(self.paused_until).min()
+    }
+}
+
+/// An account's devices are known, or trusted again: letters that waited for them are addressed.
+pub(crate) fn readdress<S: Store, E: Entropy>(
+    turn: &mut Turn<'_, S, E>,
+    keys: &mut Keyring,
+    address: &Address,
+) -> Result<(), S::Error> {
+    for letter in turn.store.take_unaddressed(address)? {
+        compose::address(turn.store, keys, letter, address)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use LetterState::{Accepted, Delivered, Failed, Queued, Read};
+
+    #[test]
+    fn states_never_run_backwards() {
+        let all = [Failed, Queued, Accepted, Delivered, Read];
+        let allowed: Vec<_> = all
+            .iter()
+            .flat_map(|from| all.iter().map(move |to| (*from, *to)))
+            .filter(|(from, to)| goes_on(*from, *to))
+            .collect();
+        let expected = [
+            (Failed, Delivered),
+            (Failed, Read),
+            (Queued, Failed),
+            (Queued, Accepted),
+            (Queued, Delivered),
+            (Queued, Read),
+            (Accepted, Delivered),
+            (Accepted, Read),
+            (Delivered, Read),
+        ];
+        assert_eq!(allowed, expected);
+    }
+}

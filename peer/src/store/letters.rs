@@ -1,0 +1,118 @@
+//! History.
+
+use hobnob_wire::{Address, LetterId};
+use rusqlite::{OptionalExtension, Row, params};
+
+use super::column::{self, address, count, state, state_number};
+use super::{StoreError, Tx};
+use crate::core::letters::store::{LetterStore, StoredLetter};
+use crate::core::view::LetterState;
+
+const COLUMNS: &str = "id, author, addressee, chat, at_unix_ms, kind, body, state, error";
+
+fn letter(row: &Row<'_>) -> Result<StoredLetter, StoreError> {
+    Ok(StoredLetter {
+        id: column::letter(row, 0)?,
+        author: address(row, 1)?,
+        to: address(row, 2)?,
+        chat: address(row, 3)?,
+        // Kept with the same bits: the author's clock may say anything.
+        at_unix_ms: row.get::<_, i64>(4)?.cast_unsigned(),
+        kind: row.get(5)?,
+        body: row.get(6)?,
+        state: state(row, 7)?,
+        error: row.get(8)?,
+    })
+}
+
+impl LetterStore for Tx<'_> {
+    fn add_letter(&mut self, letter: &StoredLetter) -> Result<(), StoreError> {
+        let sql = format!(
+            "INSERT INTO letters ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+             ON CONFLICT (id, author) DO NOTHING"
+        );
+        self.transaction.prepare_cached(&sql)?.execute(params![
+            letter.id.as_bytes(),
+            letter.author.as_str(),
+            letter.to.as_str(),
+            letter.chat.as_str(),
+            letter.at_unix_ms.cast_signed(),
+            letter.kind,
+            letter.body,
+            state_number(letter.state),
+            letter.error,
+        ])?;
+        Ok(())
+    }
+
+    fn letter(&mut self, author: &Address, id: LetterId) -> Result<Option<StoredLetter>, StoreError> {
+        let sql = format!("SELECT {COLUMNS} FROM letters WHERE id = ?1 AND author = ?2");
+        let mut statement = self.transaction.prepare_cached(&sql)?;
+        let found =
+            statement.query_row(params![id.as_bytes(), author.as_str()], |row| Ok(letter(row))).optional()?;
+        found.transpose()
+    }
+
+    fn any_letter(&mut self, id: LetterId) -> Result<Option<StoredLetter>, StoreError> {
+        let sql = format!("SELECT {COLUMNS} FROM letters WHERE id = ?1 ORDER BY place LIMIT 1");
+        let mut statement = self.transaction.prepare_cached(&sql)?;
+        let found = statement.query_row([id.as_bytes()], |row| Ok(letter(row))).optional()?;
+        found.transpose()
+    }
+
+    fn history(
+        &mut self,
+        chat: &Address,
+        kind: u16,
+        before: Option<LetterId>,
+        limit: u32,
+    ) -> Result<Vec<StoredLetter>, StoreError> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM letters WHERE chat = ?1 AND kind = ?2 AND place <
+             coalesce((SELECT min(place) FROM letters WHERE chat = ?1 AND id = ?3), 9223372036854775807)
+             ORDER BY place DESC LIMIT ?4"
+        );
+        let mut statement = self.transaction.prepare_cached(&sql)?;
+        let before = before.as_ref().map(LetterId::as_bytes);
+        let mut rows = statement.query(params![chat.as_str(), kind, before, limit])?;
+        let mut letters = Vec::new();
+        while let Some(row) = rows.next()? {
+            letters.push(letter(row)?);
+        }
+        letters.reverse();
+        Ok(letters)
+    }
+
+    fn unread(&mut self, chat: &Address, kind: u16, limit: usize) -> Result<Vec<LetterId>, StoreError> {
+        let sql = "SELECT id FROM letters WHERE chat = ?1 AND kind = ?2 AND state = 3 AND author = chat
+                   ORDER BY place LIMIT ?3";
+        let mut statement = self.transaction.prepare_cached(sql)?;
+        let mut rows = statement.query(params![chat.as_str(), kind, count(limit)])?;
+        let mut letters = Vec::new();
+        while let Some(row) = rows.next()? {
+            letters.push(column::letter(row, 0)?);
+        }
+        Ok(letters)
+    }
+
+    fn set_letter_state(
+        &mut self,
+        author: &Address,
+        id: LetterId,
+        state: LetterState,
+        error: Option<&str>,
+    ) -> Result<(), StoreError> {
+        self.transaction
+            .prepare_cached("UPDATE letters SET state = ?3, error = ?4 WHERE id = ?1 AND author = ?2")?
+            .execute(params![id.as_bytes(), author.as_str(), state_number(state), error])?;
+        Ok(())
+    }
+
+    fn remove_letter(&mut self, author: &Address, id: LetterId) -> Result<(), StoreError> {
+        self.transaction
+            .prepare_cached("DELETE FROM letters WHERE id = ?1 AND author = ?2")?
+            .execute(params![id.as_bytes(), author.as_str()])?;
+        self.transaction.prepare_cached("DELETE FROM copies WHERE letter = ?1")?.execute([id.as_bytes()])?;
+        Ok(())
+    }
+}

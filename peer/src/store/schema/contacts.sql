@@ -1,0 +1,11 @@
+CREATE TABLE contacts (
+    address TEXT PRIMARY KEY,
+    subscription INTEGER NOT NULL,
+    pending INTEGER NOT NULL,
+    text TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE settings (
+    key TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
