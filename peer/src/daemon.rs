@@ -11,8 +11,7 @@ use crate::api::access::Access;
 use crate::api::server::Server;
 use crate::api::token::Token;
 use crate::cli::{Output, Stop};
-use crate::client::{Client, OpenError, Options};
-use crate::core::command::ErrorKind;
+use crate::client::{Client, Options};
 
 /// The first line of output: from now on commands are answered.
 #[derive(Serialize)]
@@ -28,7 +27,7 @@ pub(crate) async fn run(home: &Path, api_port: u16, output: Output) -> Result<()
     let mut terminate = signal(SignalKind::terminate()).map_err(|error| no_signals(&error))?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(|error| no_signals(&error))?;
 
-    let client = Client::open(Options::new(home)).await.map_err(|error| not_open(&error))?;
+    let client = Client::open(Options::new(home)).await?;
     let token = Token::random().map_err(|error| Stop::failure(format!("no randomness: {error}")))?;
     let server = Server::start(client.clone(), api_port, token.clone()).await.map_err(|error| {
         Stop::failure(format!("cannot listen on 127.0.0.1:{api_port}: {error}; choose another --api-port"))
@@ -50,13 +49,6 @@ pub(crate) async fn run(home: &Path, api_port: u16, output: Output) -> Result<()
     server.stop().await;
     client.close().await;
     failure.map_or(Ok(()), |why| Err(Stop::failure(format!("the daemon has stopped: {why}"))))
-}
-
-fn not_open(error: &OpenError) -> Stop {
-    let kind = match error {
-        OpenError::NotRegistered { .. } => ErrorKind::NotFound,
-    };
-    Stop::because(kind, error.to_string())
 }
 
 fn no_signals(error: &std::io::Error) -> Stop {

@@ -11,6 +11,7 @@ mod contact;
 mod file;
 mod letter;
 mod letters;
+mod opening;
 mod output;
 mod progress;
 mod secret;
