@@ -17,7 +17,7 @@ use hobnob_wire::TransferId;
 use hobnob_wire::layout::{Layout, Range};
 use hobnob_wire::limits::RANGE_BYTES;
 use hobnob_wire::transfer::{EntryKind, ManifestEntry};
-use rustix::fs::RenameFlags;
+use rustix::fs::{Mode, OFlags, RenameFlags};
 
 use super::spool::Spool;
 use super::trouble::DiskError;
@@ -202,7 +202,8 @@ impl Staging {
         }
         let refused = |cause| DiskError::system("write to", &self.folder, cause);
         if !each {
-            rustix::fs::syncfs(&self.staging).map_err(|cause| refused(cause.into()))?;
+            let staging = readable(&self.staging).map_err(refused)?;
+            rustix::fs::syncfs(&staging).map_err(|cause| refused(cause.into()))?;
         }
         for number in 0..self.layout().entries() {
             let entry = self.spool.entry(number)?;
@@ -210,7 +211,7 @@ impl Staging {
                 self.put(entry.path.as_str()).map_err(|cause| self.refused("put in place", &entry, cause))?;
             }
         }
-        rustix::fs::fsync(&self.target).map_err(|cause| refused(cause.into()))?;
+        readable(&self.target).and_then(|target| target.sync_all()).map_err(refused)?;
         self.target.remove_dir_all(&self.name).map_err(refused)
     }
 
@@ -226,7 +227,7 @@ impl Staging {
                 if flush { file.sync_all() } else { Ok(()) }
             }
             EntryKind::Folder => {
-                let folder = self.staging.open_dir(path)?.into_std_file();
+                let folder = readable(&self.staging.open_dir(path)?)?;
                 set_modified(&folder, entry)?;
                 if flush { folder.sync_all() } else { Ok(()) }
             }
@@ -244,6 +245,12 @@ impl Staging {
         }
         Err(io::ErrorKind::AlreadyExists.into())
     }
+}
+
+/// The folder as a file that can be flushed and dated; the handle of a [`Dir`] only names it (`O_PATH`).
+fn readable(folder: &Dir) -> io::Result<File> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    Ok(rustix::fs::openat(folder, ".", flags, Mode::empty())?.into())
 }
 
 fn rename_without_overwriting(from: &Dir, name: &str, to: &Dir, free: &str) -> io::Result<()> {
