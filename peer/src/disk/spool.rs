@@ -348,7 +348,7 @@ mod tests {
             hasher.update(&spool.part_bytes(number).unwrap().unwrap());
         }
         assert_eq!(hasher.finish(), sum.digest);
-        std::fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(1_000).unwrap();
+        OpenOptions::new().write(true).open(&path).unwrap().set_len(1_000).unwrap();
         assert!(Spool::open(path).is_err());
     }
 }

@@ -195,8 +195,10 @@ pub struct Layouted {
 /// Why bytes could not be moved.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TransferFault {
-    /// The link or the stream went away; another one may go on.
+    /// The link went away; another one may go on.
     LinkLost,
+    /// The other side stopped this one stream: it has the range already, or its transfer is over.
+    Stopped,
     /// A file or the disk: names the file, says what to do. Ends the transfer.
     Disk(String),
     /// The other side broke the rules or sent other bytes than it promised. Ends the transfer.

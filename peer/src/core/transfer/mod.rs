@@ -27,6 +27,8 @@ mod meter;
 mod receiving;
 mod sending;
 mod spans;
+#[cfg(test)]
+mod story;
 mod transfers;
 
 use std::path::PathBuf;

@@ -23,7 +23,7 @@ use crate::core::view::TransferState;
 
 /// A running transfer of which nothing is heard for so long asks again: longer than a link needs to be noticed dead.
 const SILENCE: Duration = Duration::from_secs(30);
-/// How often a finished transfer tries to tell the sender. The waits add up to about a quarter of an hour of both being online.
+/// How often a finished transfer tells the sender on a link without an answer: a quarter of an hour of links in all.
 const TELLS_MAX: u32 = 20;
 
 #[derive(Debug)]
@@ -148,12 +148,10 @@ impl Receiving {
             (State::Telling { tells: TELLS_MAX, .. }, _) => self.forget(),
             (State::Telling { digest, backoff, retry_at, tells }, link) => {
                 *retry_at = backoff.next(now.monotonic);
+                let Some(link) = link else { return self.need_link(out) };
                 *tells += 1;
                 let frame = TransferFrame::Complete { transfer, digest: *digest };
-                match link {
-                    Some(link) => out.push(TransferEffect::SendFrame { link, frame }),
-                    None => self.need_link(out),
-                }
+                out.push(TransferEffect::SendFrame { link, frame });
             }
             (State::Offered | State::Running { .. } | State::Verifying { .. } | State::Over, _) => {}
         }
@@ -213,18 +211,23 @@ impl Receiving {
         now: Now,
         out: &mut Vec<TransferEffect>,
     ) {
-        let State::Running { heard_at, wanted, .. } = &mut self.state else { return };
-        *heard_at = now.monotonic;
+        // It may come after its link was lost, and counts then, too; but it counts once.
+        if self.missing.is_some() || !matches!(self.state, State::Queued { .. } | State::Running { .. }) {
+            return;
+        }
         match result {
             Ok(layouted) => {
                 let missing = SpanSet::from_spans(&layouted.missing, layouted.ranges);
-                wanted.clone_from(&missing);
+                if let State::Running { heard_at, wanted, .. } = &mut self.state {
+                    *heard_at = now.monotonic;
+                    wanted.clone_from(&missing);
+                }
                 self.missing = Some(missing);
                 self.ledger.verified(layouted.bytes);
                 self.finish_if_complete(now, out);
             }
             // The silence is noticed, and it is asked for again.
-            Err(TransferFault::LinkLost) => {}
+            Err(TransferFault::LinkLost | TransferFault::Stopped) => {}
             Err(TransferFault::Disk(text) | TransferFault::Peer(text)) => self.fail(text, now, out),
         }
     }
@@ -260,7 +263,7 @@ impl Receiving {
                     self.ask(link, out);
                 }
             }
-            Err(TransferFault::LinkLost) => {}
+            Err(TransferFault::LinkLost | TransferFault::Stopped) => {}
             Err(TransferFault::Disk(text) | TransferFault::Peer(text)) => self.fail(text, now, out),
         }
     }
@@ -302,7 +305,7 @@ impl Receiving {
                 self.proceed(link, now, out);
             }
             Err(TransferFault::Disk(text) | TransferFault::Peer(text)) => self.fail(text, now, out),
-            Err(TransferFault::LinkLost) => {}
+            Err(TransferFault::LinkLost | TransferFault::Stopped) => {}
         }
     }
 

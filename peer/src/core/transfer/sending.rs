@@ -192,7 +192,7 @@ impl Sending {
             in_flight.remove(&range);
         }
         match result {
-            Ok(()) => {}
+            Ok(()) | Err(TransferFault::Stopped) => {}
             // The receiver knows what it has, and asks again.
             Err(TransferFault::LinkLost) => self.wait(now),
             Err(TransferFault::Disk(text) | TransferFault::Peer(text)) => self.fail(text, now, out),
@@ -251,7 +251,7 @@ impl Sending {
                 out,
             ),
             Err(TransferFault::Disk(text) | TransferFault::Peer(text)) => self.fail(text, now, out),
-            Err(TransferFault::LinkLost) => self.wait(now),
+            Err(TransferFault::LinkLost | TransferFault::Stopped) => self.wait(now),
         }
     }
 

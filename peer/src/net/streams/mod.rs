@@ -23,6 +23,8 @@ mod outgoing;
 mod pacer;
 mod records;
 mod tasks;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::io;

@@ -12,7 +12,7 @@ use hobnob_wire::record::{HEADER_BYTES, RecordWriter};
 use hobnob_wire::seal::{SealKey, TAG_BYTES};
 use hobnob_wire::transfer::{RangeTrailer, StreamHeader};
 use hobnob_wire::tree::{RangeHash, RangeHasher, TransferHasher, transfer_digest};
-use quinn::{SendStream, VarInt};
+use quinn::{SendStream, VarInt, WriteError};
 use tokio::sync::OnceCell;
 
 use super::moved::Moved;
@@ -52,11 +52,16 @@ impl Drop for Bulk {
 
 impl Bulk {
     async fn write(&mut self, bytes: Bytes) -> Result<(), TransferFault> {
-        self.stream.write_chunk(bytes).await.map_err(|_| TransferFault::LinkLost)
+        self.stream.write_chunk(bytes).await.map_err(|error| match error {
+            WriteError::Stopped(_) => TransferFault::Stopped,
+            WriteError::ConnectionLost(_) | WriteError::ClosedStream | WriteError::ZeroRttRejected => {
+                TransferFault::LinkLost
+            }
+        })
     }
 
     fn finish(mut self) -> Result<(), TransferFault> {
-        self.stream.finish().map_err(|_| TransferFault::LinkLost)?;
+        self.stream.finish().map_err(|_| TransferFault::Stopped)?;
         self.code = None;
         Ok(())
     }
