@@ -13,6 +13,8 @@ mod commands;
 mod files;
 mod peers;
 mod pushes;
+#[cfg(test)]
+mod stories;
 
 use std::time::Duration;
 
@@ -65,6 +67,8 @@ pub struct Engine {
     requests: Requests,
     /// When receipts that are owed are written.
     receipts_due: Option<Duration>,
+    /// Whether the transfers have been told the user's settings.
+    told: bool,
 }
 
 impl Engine {
@@ -86,6 +90,7 @@ impl Engine {
             requests: Requests::default(),
             // Some may be owed from before.
             receipts_due: Some(Duration::ZERO),
+            told: false,
         })
     }
 
@@ -108,7 +113,10 @@ impl Engine {
     ) -> Result<Vec<Effect>, S::Error> {
         let mut requests = std::mem::take(&mut self.requests);
         let mut turn = Turn { store, entropy, now, requests: &mut requests, effects: Vec::new() };
-        let result = self.route(&mut turn, input).and_then(|()| self.settle(&mut turn));
+        let result = self
+            .begin(&mut turn)
+            .and_then(|()| self.route(&mut turn, input))
+            .and_then(|()| self.settle(&mut turn));
         let effects = turn.effects;
         self.requests = requests;
         result.map(|()| effects)
@@ -121,6 +129,11 @@ impl Engine {
             .into_iter()
             .flatten()
             .min()
+    }
+
+    /// What must be known before the first input.
+    fn begin<S: Store, E: Entropy>(&mut self, turn: &mut Turn<'_, S, E>) -> Result<(), S::Error> {
+        if std::mem::replace(&mut self.told, true) { Ok(()) } else { self.tell_settings(turn) }
     }
 
     fn route<S: Store, E: Entropy>(

@@ -143,8 +143,7 @@ mod tests {
     #[test]
     fn a_code_reads_back_however_it_is_typed() {
         let text = code().text();
-        assert_eq!(text.as_str(), "EDMQG-S35CN-Q20RK-SENJP-A83FD-DYKCZ".replace("DYKCZ", &text[30..]));
-        assert_eq!(text.len(), 35);
+        assert_eq!(text.as_str(), "EDMQG-X35CN-Q20RK-SEHJQ-683FD-C5FQS");
         assert_eq!(RecoveryCode::parse(&text), Ok(code()));
         let sloppy = text.to_lowercase().replace('-', " ").replace('0', "o").replace('1', "l");
         assert_eq!(RecoveryCode::parse(&sloppy), Ok(code()));

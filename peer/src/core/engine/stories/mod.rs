@@ -1,0 +1,6 @@
+//! Stories between engines in a world of their own.
+
+mod any_order;
+mod letters;
+mod links;
+mod trust;
