@@ -12,6 +12,7 @@ pub mod event;
 pub mod input;
 pub mod keys;
 pub mod letters;
+pub mod reconnect;
 pub mod settings;
 pub mod store;
 pub mod time;
