@@ -9,6 +9,21 @@
 //! | `driver`, [`client`] | the thread that owns core and store; its face to programs |
 //! | `api`, `daemon`, `cli` | the local API, the daemon that serves it, the command line that uses it |
 
+pub mod api;
+pub mod cli;
+pub mod client;
 pub mod core;
+mod daemon;
+mod demo;
+pub mod disk;
+mod driver;
+pub mod enrol;
+pub mod events;
 pub mod net;
 pub mod store;
+
+pub use crate::client::{Client, OpenError, Options};
+pub use crate::core::command::{Command, CommandError, ErrorKind, Reply};
+pub use crate::core::event::Event;
+pub use crate::core::view::{LetterState, SessionState, TransferState};
+pub use crate::events::{Cursor, Events, Missed};
