@@ -83,9 +83,11 @@ impl OpenFile {
     /// # Errors
     /// [`DiskError`].
     pub fn read(&self, offset: u64, buffer: &mut [u8]) -> Result<(), DiskError> {
-        self.file.read_exact_at(buffer, offset).map_err(|cause| match cause.kind() {
-            std::io::ErrorKind::UnexpectedEof => DiskError::Changed { path: self.path.clone() },
-            _ => DiskError::system("read", &self.path, cause),
+        self.file.read_exact_at(buffer, offset).map_err(|cause| {
+            if cause.kind() == std::io::ErrorKind::UnexpectedEof {
+                return DiskError::Changed { path: self.path.clone() };
+            }
+            DiskError::system("read", &self.path, cause)
         })
     }
 

@@ -325,8 +325,8 @@ mod tests {
         let mut writer = SpoolWriter::create(path.clone(), &head).unwrap();
         let entry = |number: u64| ManifestEntry {
             path: RelativePath::new(&format!("{}/{number}", "d".repeat(200))).unwrap(),
-            kind: if number % 7 == 0 { EntryKind::Folder } else { EntryKind::File },
-            size: if number % 7 == 0 { 0 } else { number },
+            kind: if number.is_multiple_of(7) { EntryKind::Folder } else { EntryKind::File },
+            size: if number.is_multiple_of(7) { 0 } else { number },
             modified_unix_ms: 5,
             executable: false,
         };

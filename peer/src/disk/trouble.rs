@@ -82,19 +82,23 @@ struct Advice<'a>(&'a io::Error);
 impl fmt::Display for Advice<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         use io::ErrorKind as Kind;
-        let (what, then) = match self.0.kind() {
-            Kind::NotFound => ("there is no such file or folder", "check the path"),
-            Kind::PermissionDenied => ("permission denied", "change its permissions or choose another place"),
-            Kind::StorageFull => ("the disk is full", "free some space and start the transfer again"),
-            Kind::QuotaExceeded => {
-                ("the disk quota is used up", "free some space and start the transfer again")
-            }
-            Kind::FileTooLarge => ("the file is too large for this disk", "choose another folder"),
-            Kind::ReadOnlyFilesystem => ("the disk is read-only", "choose another folder"),
-            Kind::NotADirectory => ("it is not a folder", "choose another one"),
-            Kind::AlreadyExists => ("something of that name is in the way", "choose another folder"),
-            Kind::InvalidFilename => ("this disk does not allow the name", "choose another folder"),
-            _ => return write!(f, "{}", self.0),
+        let known = [
+            (Kind::NotFound, "there is no such file or folder", "check the path"),
+            (Kind::PermissionDenied, "permission denied", "change its permissions or choose another place"),
+            (Kind::StorageFull, "the disk is full", "free some space and start the transfer again"),
+            (
+                Kind::QuotaExceeded,
+                "the disk quota is used up",
+                "free some space and start the transfer again",
+            ),
+            (Kind::FileTooLarge, "the file is too large for this disk", "choose another folder"),
+            (Kind::ReadOnlyFilesystem, "the disk is read-only", "choose another folder"),
+            (Kind::NotADirectory, "it is not a folder", "choose another one"),
+            (Kind::AlreadyExists, "something of that name is in the way", "choose another folder"),
+            (Kind::InvalidFilename, "this disk does not allow the name", "choose another folder"),
+        ];
+        let Some((_, what, then)) = known.iter().find(|(kind, ..)| *kind == self.0.kind()) else {
+            return write!(f, "{}", self.0);
         };
         write!(f, "{what}; {then}")
     }

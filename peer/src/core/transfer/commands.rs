@@ -6,13 +6,13 @@ use hobnob_wire::letter::EndReason;
 use hobnob_wire::limits::OFFER_TEXT_BYTES_MAX;
 use hobnob_wire::{Address, TransferId};
 
-use super::TransferEffect;
 use super::job::{Scanned, TransferJob};
 use super::ledger;
 use super::receiving::Receiving;
 use super::record::{TransferRecord, TransferStore};
 use super::sending::Sending;
 use super::transfers::{OPEN_PER_CONTACT_MAX, PAST_MAX, Transfers};
+use super::{Step, TransferEffect};
 use crate::core::command::{Command, CommandError, CommandId, ErrorKind, Reply};
 use crate::core::time::Now;
 use crate::core::view::{TransferDirection, TransferState, TransferView};
@@ -65,36 +65,35 @@ impl Transfers {
         store: &mut S,
         (id, command): (CommandId, Command),
         fresh: TransferId,
-        now: Now,
-        out: &mut Vec<TransferEffect>,
+        step: &mut Step<'_>,
     ) -> Result<(), S::Error> {
         let result = match command {
             Command::FileSend { to, paths, limit, sealed, text } => {
-                match self.send(Scan { command: id, to, limit, sealed, text }, paths, fresh, out) {
+                match self.send(Scan { command: id, to, limit, sealed, text }, paths, fresh, step.out) {
                     Ok(()) => return Ok(()),
                     Err(error) => Err(error),
                 }
             }
-            Command::Files => Ok(Reply::Transfers(self.list(store, now)?)),
-            Command::File { id } => match self.view(store, id, now)? {
+            Command::Files => Ok(Reply::Transfers(self.list(store, step.now)?)),
+            Command::File { id } => match self.view(store, id, step.now)? {
                 Some(view) => Ok(Reply::Transfers(vec![view])),
                 None => Err(unknown(id)),
             },
             Command::FileAccept { id, to } => {
                 let state = self.state(store, id)?;
-                self.accept(id, state, to, now)
+                self.accept(id, state, to, step.now)
             }
             Command::FileReject { id, text } => {
                 let state = self.state(store, id)?;
-                self.reject(id, state, &text, now, out)
+                self.reject(id, state, &text, step)
             }
             Command::FileCancel { id, text } => {
                 let state = self.state(store, id)?;
-                self.cancel(id, state, &text, now, out)
+                self.cancel(id, state, &text, step)
             }
             Command::FileLimit { id, limit } => {
                 let state = self.state(store, id)?;
-                self.limit(id, state, limit, out)
+                self.limit(id, state, limit, step.out)
             }
             Command::Status
             | Command::Contacts
@@ -113,7 +112,7 @@ impl Transfers {
                 Err(CommandError::new(ErrorKind::Usage, "this command is not about files"))
             }
         };
-        out.push(TransferEffect::Reply { id, result });
+        step.out.push(TransferEffect::Reply { id, result });
         Ok(())
     }
 
@@ -229,8 +228,7 @@ impl Transfers {
         id: TransferId,
         state: Option<TransferState>,
         text: &str,
-        now: Now,
-        out: &mut Vec<TransferEffect>,
+        step: &mut Step<'_>,
     ) -> Answer {
         let Some(transfer) = self.receiving.get_mut(&id) else {
             return Err(self.too_late(id, state, "only its receiver can reject it; cancel it instead"));
@@ -238,7 +236,7 @@ impl Transfers {
         if state != Some(TransferState::Offered) {
             return Err(stands(state));
         }
-        transfer.stop(EndReason::Rejected, text, now, out);
+        transfer.stop(EndReason::Rejected, text, step);
         Ok(Reply::Done)
     }
 
@@ -247,17 +245,16 @@ impl Transfers {
         id: TransferId,
         state: Option<TransferState>,
         text: &str,
-        now: Now,
-        out: &mut Vec<TransferEffect>,
+        step: &mut Step<'_>,
     ) -> Answer {
         if let Some(transfer) = self.sending.get_mut(&id) {
-            transfer.cancel(text, now, out);
+            transfer.cancel(text, step);
             return Ok(Reply::Done);
         }
         let Some(transfer) = self.receiving.get_mut(&id) else {
             return Err(self.too_late(id, state, ""));
         };
-        if transfer.stop(EndReason::Cancelled, text, now, out) { Ok(Reply::Done) } else { Err(stands(state)) }
+        if transfer.stop(EndReason::Cancelled, text, step) { Ok(Reply::Done) } else { Err(stands(state)) }
     }
 
     fn limit(

@@ -40,6 +40,7 @@ use hobnob_wire::{Address, DeviceId};
 use super::command::{Command, CommandError, CommandId, Reply};
 use super::event::Event;
 use super::input::{LinkId, PathKind};
+use super::time::Now;
 
 pub use job::{TransferFault, TransferJob, TransferReport};
 pub use record::{TransferRecord, TransferStore};
@@ -161,4 +162,11 @@ pub enum TransferEffect {
     },
     /// Something for the shell.
     Job(TransferJob),
+}
+
+/// One input being handled: when, and what follows from it.
+#[derive(Debug)]
+struct Step<'a> {
+    now: Now,
+    out: &'a mut Vec<TransferEffect>,
 }

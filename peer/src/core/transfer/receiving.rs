@@ -10,13 +10,13 @@ use hobnob_wire::letter::{EndReason, LetterBody, OfferEnd};
 use hobnob_wire::limits::WANT_SPANS_MAX;
 use hobnob_wire::transfer::{Span, TransferFrame};
 
-use super::TransferEffect;
 use super::backoff::Backoff;
 use super::job::{Layouted, TransferFault, TransferJob};
 use super::ledger::Ledger;
 use super::record::TransferRecord;
 use super::sending::reason_text;
 use super::spans::SpanSet;
+use super::{Step, TransferEffect};
 use crate::core::input::LinkId;
 use crate::core::time::Now;
 use crate::core::view::TransferState;
@@ -128,30 +128,30 @@ impl Receiving {
     }
 
     /// Does what is due, on `link` when there is one to the sender's device.
-    pub(super) fn proceed(&mut self, link: Option<LinkId>, now: Now, out: &mut Vec<TransferEffect>) {
-        if self.deadline().is_none_or(|at| now.monotonic < at) {
+    pub(super) fn proceed(&mut self, link: Option<LinkId>, step: &mut Step<'_>) {
+        if self.deadline().is_none_or(|at| step.now.monotonic < at) {
             return;
         }
         if let State::Running { link, heard_at, .. } = &mut self.state {
-            *heard_at = now.monotonic;
+            *heard_at = step.now.monotonic;
             let link = *link;
-            self.ask(link, out);
+            self.ask(link, step.out);
             return;
         }
         let transfer = self.id();
         match (&mut self.state, link) {
-            (State::Queued { .. }, Some(link)) => self.start(link, now, out),
+            (State::Queued { .. }, Some(link)) => self.start(link, step),
             (State::Queued { backoff, retry_at }, None) => {
-                *retry_at = backoff.next(now.monotonic);
-                self.need_link(out);
+                *retry_at = backoff.next(step.now.monotonic);
+                self.need_link(step.out);
             }
             (State::Telling { tells: TELLS_MAX, .. }, _) => self.forget(),
             (State::Telling { digest, backoff, retry_at, tells }, link) => {
-                *retry_at = backoff.next(now.monotonic);
-                let Some(link) = link else { return self.need_link(out) };
+                *retry_at = backoff.next(step.now.monotonic);
+                let Some(link) = link else { return self.need_link(step.out) };
                 *tells += 1;
                 let frame = TransferFrame::Complete { transfer, digest: *digest };
-                out.push(TransferEffect::SendFrame { link, frame });
+                step.out.push(TransferEffect::SendFrame { link, frame });
             }
             (State::Offered | State::Running { .. } | State::Verifying { .. } | State::Over, _) => {}
         }
@@ -164,11 +164,11 @@ impl Receiving {
         }
     }
 
-    fn start(&mut self, link: LinkId, now: Now, out: &mut Vec<TransferEffect>) {
+    fn start(&mut self, link: LinkId, step: &mut Step<'_>) {
         let record = &self.ledger.record;
         let Some(folder) = record.folder.clone() else { return };
         let (transfer, limit) = (record.id, record.limit);
-        out.push(TransferEffect::Job(TransferJob::Receive {
+        step.out.push(TransferEffect::Job(TransferJob::Receive {
             transfer,
             link,
             folder,
@@ -177,13 +177,13 @@ impl Receiving {
             bytes: record.bytes,
             sealed: record.sealed,
         }));
-        self.state = State::Running { link, wanted: SpanSet::default(), heard_at: now.monotonic };
-        self.ledger.enter(TransferState::Running, now);
+        self.state = State::Running { link, wanted: SpanSet::default(), heard_at: step.now.monotonic };
+        self.ledger.enter(TransferState::Running, step.now);
         if limit > 0 {
             let frame = TransferFrame::Pace { transfer, bytes_per_s: limit };
-            out.push(TransferEffect::SendFrame { link, frame });
+            step.out.push(TransferEffect::SendFrame { link, frame });
         }
-        self.ask(link, out);
+        self.ask(link, step.out);
     }
 
     /// Asks for everything that is missing, or for as much as one frame can name.
@@ -205,12 +205,7 @@ impl Receiving {
     }
 
     /// The shell knows the manifest, or refuses it.
-    pub(super) fn handle_manifest(
-        &mut self,
-        result: Result<Layouted, TransferFault>,
-        now: Now,
-        out: &mut Vec<TransferEffect>,
-    ) {
+    pub(super) fn handle_manifest(&mut self, result: Result<Layouted, TransferFault>, step: &mut Step<'_>) {
         // It may come after its link was lost, and counts then, too; but it counts once.
         if self.missing.is_some() || !matches!(self.state, State::Queued { .. } | State::Running { .. }) {
             return;
@@ -219,16 +214,16 @@ impl Receiving {
             Ok(layouted) => {
                 let missing = SpanSet::from_spans(&layouted.missing, layouted.ranges);
                 if let State::Running { heard_at, wanted, .. } = &mut self.state {
-                    *heard_at = now.monotonic;
+                    *heard_at = step.now.monotonic;
                     wanted.clone_from(&missing);
                 }
                 self.missing = Some(missing);
                 self.ledger.verified(layouted.bytes);
-                self.finish_if_complete(now, out);
+                self.finish_if_complete(step);
             }
             // The silence is noticed, and it is asked for again.
             Err(TransferFault::LinkLost | TransferFault::Stopped) => {}
-            Err(TransferFault::Disk(text) | TransferFault::Peer(text)) => self.fail(text, now, out),
+            Err(TransferFault::Disk(text) | TransferFault::Peer(text)) => self.fail(text, step),
         }
     }
 
@@ -237,8 +232,7 @@ impl Receiving {
         &mut self,
         range: u64,
         result: Result<u64, TransferFault>,
-        now: Now,
-        out: &mut Vec<TransferEffect>,
+        step: &mut Step<'_>,
     ) {
         if matches!(
             self.state,
@@ -254,25 +248,25 @@ impl Receiving {
                 self.ledger.verified(self.ledger.record.done + bytes);
                 let mut asked_all = None;
                 if let State::Running { link, wanted, heard_at } = &mut self.state {
-                    *heard_at = now.monotonic;
+                    *heard_at = step.now.monotonic;
                     wanted.remove(range);
                     asked_all = wanted.is_empty().then_some(*link);
                 }
-                self.finish_if_complete(now, out);
+                self.finish_if_complete(step);
                 if let (Some(link), State::Running { .. }) = (asked_all, &self.state) {
-                    self.ask(link, out);
+                    self.ask(link, step.out);
                 }
             }
             Err(TransferFault::LinkLost | TransferFault::Stopped) => {}
-            Err(TransferFault::Disk(text) | TransferFault::Peer(text)) => self.fail(text, now, out),
+            Err(TransferFault::Disk(text) | TransferFault::Peer(text)) => self.fail(text, step),
         }
     }
 
-    fn finish_if_complete(&mut self, now: Now, out: &mut Vec<TransferEffect>) {
+    fn finish_if_complete(&mut self, step: &mut Step<'_>) {
         if self.missing.as_ref().is_some_and(SpanSet::is_empty) {
             self.state = State::Verifying { link: self.link() };
-            self.ledger.enter(TransferState::Verifying, now);
-            out.push(TransferEffect::Job(TransferJob::Finish { transfer: self.id() }));
+            self.ledger.enter(TransferState::Verifying, step.now);
+            step.out.push(TransferEffect::Job(TransferJob::Finish { transfer: self.id() }));
         }
     }
 
@@ -285,12 +279,7 @@ impl Receiving {
     }
 
     /// Everything is in place, or could not be put there.
-    pub(super) fn handle_finished(
-        &mut self,
-        result: Result<[u8; 32], TransferFault>,
-        now: Now,
-        out: &mut Vec<TransferEffect>,
-    ) {
+    pub(super) fn handle_finished(&mut self, result: Result<[u8; 32], TransferFault>, step: &mut Step<'_>) {
         let State::Verifying { link } = self.state else { return };
         match result {
             Ok(digest) => {
@@ -299,23 +288,23 @@ impl Receiving {
                 record.digest = Some(digest);
                 record.untold = true;
                 self.ledger.verified(bytes);
-                self.ledger.enter(TransferState::Done, now);
+                self.ledger.enter(TransferState::Done, step.now);
                 let backoff = Backoff::default();
-                self.state = State::Telling { digest, backoff, retry_at: now.monotonic, tells: 0 };
-                self.proceed(link, now, out);
+                self.state = State::Telling { digest, backoff, retry_at: step.now.monotonic, tells: 0 };
+                self.proceed(link, step);
             }
-            Err(TransferFault::Disk(text) | TransferFault::Peer(text)) => self.fail(text, now, out),
+            Err(TransferFault::Disk(text) | TransferFault::Peer(text)) => self.fail(text, step),
             Err(TransferFault::LinkLost | TransferFault::Stopped) => {}
         }
     }
 
     /// The sender knows no such transfer (any more): told, or too late.
-    pub(super) fn handle_gone(&mut self, now: Now, out: &mut Vec<TransferEffect>) {
+    pub(super) fn handle_gone(&mut self, step: &mut Step<'_>) {
         match self.state {
             State::Telling { .. } => self.forget(),
             State::Queued { .. } | State::Running { .. } => {
                 let text = "the sender no longer has it on offer; ask for it to be sent again".to_owned();
-                self.end(TransferState::Failed, Some(text), now, out);
+                self.end(TransferState::Failed, Some(text), step);
             }
             State::Offered | State::Verifying { .. } | State::Over => {}
         }
@@ -361,24 +350,18 @@ impl Receiving {
     }
 
     /// The sender's side is over. What is all here already stays.
-    pub(super) fn handle_end(&mut self, end: &OfferEnd, now: Now, out: &mut Vec<TransferEffect>) {
+    pub(super) fn handle_end(&mut self, end: &OfferEnd, step: &mut Step<'_>) {
         let state = match end.reason {
             EndReason::Rejected | EndReason::Cancelled => TransferState::Cancelled,
             EndReason::Failed => TransferState::Failed,
         };
         if matches!(self.state, State::Offered | State::Queued { .. } | State::Running { .. }) {
-            self.end(state, reason_text(end), now, out);
+            self.end(state, reason_text(end), step);
         }
     }
 
     /// The user does not want it (any more); `false` when it is too late.
-    pub(super) fn stop(
-        &mut self,
-        reason: EndReason,
-        text: &str,
-        now: Now,
-        out: &mut Vec<TransferEffect>,
-    ) -> bool {
+    pub(super) fn stop(&mut self, reason: EndReason, text: &str, step: &mut Step<'_>) -> bool {
         if !matches!(self.state, State::Offered | State::Queued { .. } | State::Running { .. }) {
             return false;
         }
@@ -387,14 +370,14 @@ impl Receiving {
             EndReason::Cancelled => TransferState::Cancelled,
             EndReason::Failed => TransferState::Failed,
         };
-        out.push(self.end_letter(reason, text));
-        self.end(state, (!text.is_empty()).then(|| text.to_owned()), now, out);
+        step.out.push(self.end_letter(reason, text));
+        self.end(state, (!text.is_empty()).then(|| text.to_owned()), step);
         true
     }
 
-    fn fail(&mut self, text: String, now: Now, out: &mut Vec<TransferEffect>) {
-        out.push(self.end_letter(EndReason::Failed, &text));
-        self.end(TransferState::Failed, Some(text), now, out);
+    fn fail(&mut self, text: String, step: &mut Step<'_>) {
+        step.out.push(self.end_letter(EndReason::Failed, &text));
+        self.end(TransferState::Failed, Some(text), step);
     }
 
     fn end_letter(&self, reason: EndReason, text: &str) -> TransferEffect {
@@ -406,21 +389,15 @@ impl Receiving {
     }
 
     /// Ends it on this side.
-    pub(super) fn end(
-        &mut self,
-        state: TransferState,
-        text: Option<String>,
-        now: Now,
-        out: &mut Vec<TransferEffect>,
-    ) {
+    pub(super) fn end(&mut self, state: TransferState, text: Option<String>, step: &mut Step<'_>) {
         match self.state {
             State::Over => {}
             State::Telling { .. } => self.forget(),
             State::Offered | State::Queued { .. } | State::Running { .. } | State::Verifying { .. } => {
                 self.state = State::Over;
-                self.ledger.enter(state, now);
+                self.ledger.enter(state, step.now);
                 self.ledger.change().error = text;
-                out.push(TransferEffect::Job(TransferJob::Stop { transfer: self.id(), discard: true }));
+                step.out.push(TransferEffect::Job(TransferJob::Stop { transfer: self.id(), discard: true }));
             }
         }
     }

@@ -9,11 +9,11 @@ use hobnob_wire::letter::{EndReason, LetterBody, Offer, OfferEnd};
 use hobnob_wire::transfer::{Span, TransferFrame};
 use hobnob_wire::{DeviceId, TransferId};
 
-use super::TransferEffect;
 use super::job::{TransferFault, TransferJob};
 use super::ledger::Ledger;
 use super::record::TransferRecord;
 use super::spans::SpanSet;
+use super::{Step, TransferEffect};
 use crate::core::input::LinkId;
 use crate::core::time::Now;
 use crate::core::view::TransferState;
@@ -116,11 +116,11 @@ impl Sending {
     }
 
     /// The receiver asks. The first device that does has the transfer; others are told that it is gone.
-    pub(super) fn handle_accept(&mut self, asked: &Asked, now: Now, out: &mut Vec<TransferEffect>) {
+    pub(super) fn handle_accept(&mut self, asked: &Asked, step: &mut Step<'_>) {
         let transfer = self.id();
         let link = asked.link;
         if self.ledger.record.device.is_some_and(|device| device != asked.device) {
-            out.push(TransferEffect::SendFrame { link, frame: TransferFrame::Gone { transfer } });
+            step.out.push(TransferEffect::SendFrame { link, frame: TransferFrame::Gone { transfer } });
             return;
         }
         let in_flight = match std::mem::replace(&mut self.state, State::Over) {
@@ -138,18 +138,18 @@ impl Sending {
         if self.ledger.record.device.is_none() {
             self.ledger.change().device = Some(asked.device);
         }
-        self.ledger.enter(TransferState::Running, now);
-        self.pace(out);
+        self.ledger.enter(TransferState::Running, step.now);
+        self.pace(step.out);
         let limit = self.ledger.record.limit;
         if limit > 0 {
-            out.push(TransferEffect::SendFrame {
+            step.out.push(TransferEffect::SendFrame {
                 link,
                 frame: TransferFrame::Pace { transfer, bytes_per_s: limit },
             });
         }
         if asked.manifest {
             let sealed = self.ledger.record.sealed;
-            out.push(TransferEffect::Job(TransferJob::SendManifest { transfer, link, sealed }));
+            step.out.push(TransferEffect::Job(TransferJob::SendManifest { transfer, link, sealed }));
         }
     }
 
@@ -181,8 +181,7 @@ impl Sending {
         on: LinkId,
         range: Option<u64>,
         result: Result<(), TransferFault>,
-        now: Now,
-        out: &mut Vec<TransferEffect>,
+        step: &mut Step<'_>,
     ) {
         let State::Running { link, in_flight, .. } = &mut self.state else { return };
         if *link != on {
@@ -194,8 +193,8 @@ impl Sending {
         match result {
             Ok(()) | Err(TransferFault::Stopped) => {}
             // The receiver knows what it has, and asks again.
-            Err(TransferFault::LinkLost) => self.wait(now),
-            Err(TransferFault::Disk(text) | TransferFault::Peer(text)) => self.fail(text, now, out),
+            Err(TransferFault::LinkLost) => self.wait(step.now),
+            Err(TransferFault::Disk(text) | TransferFault::Peer(text)) => self.fail(text, step),
         }
     }
 
@@ -207,31 +206,20 @@ impl Sending {
     }
 
     /// The receiver has everything.
-    pub(super) fn handle_complete(
-        &mut self,
-        on: LinkId,
-        theirs: [u8; 32],
-        now: Now,
-        out: &mut Vec<TransferEffect>,
-    ) {
+    pub(super) fn handle_complete(&mut self, on: LinkId, theirs: [u8; 32], step: &mut Step<'_>) {
         if matches!(self.state, State::Over | State::Offered) {
             return;
         }
         let asked = matches!(self.state, State::Verifying { .. });
         self.state = State::Verifying { link: Some(on), theirs };
-        self.ledger.enter(TransferState::Verifying, now);
+        self.ledger.enter(TransferState::Verifying, step.now);
         if !asked {
-            out.push(TransferEffect::Job(TransferJob::Digest { transfer: self.id() }));
+            step.out.push(TransferEffect::Job(TransferJob::Digest { transfer: self.id() }));
         }
     }
 
     /// Our own digest is known: equal, or what arrived is not what was sent.
-    pub(super) fn handle_digest(
-        &mut self,
-        result: Result<[u8; 32], TransferFault>,
-        now: Now,
-        out: &mut Vec<TransferEffect>,
-    ) {
+    pub(super) fn handle_digest(&mut self, result: Result<[u8; 32], TransferFault>, step: &mut Step<'_>) {
         let State::Verifying { link, theirs } = self.state else { return };
         let transfer = self.id();
         match result {
@@ -239,19 +227,19 @@ impl Sending {
                 let bytes = self.ledger.record.bytes;
                 self.ledger.change().digest = Some(ours);
                 self.ledger.verified(bytes);
-                self.end(TransferState::Done, None, now, out);
+                self.end(TransferState::Done, None, step);
                 if let Some(link) = link {
-                    out.push(TransferEffect::SendFrame { link, frame: TransferFrame::Gone { transfer } });
+                    step.out
+                        .push(TransferEffect::SendFrame { link, frame: TransferFrame::Gone { transfer } });
                 }
             }
             Ok(_) => self.fail(
                 "what arrived differs from what is here now: a file changed while it was sent; send it again"
                     .to_owned(),
-                now,
-                out,
+                step,
             ),
-            Err(TransferFault::Disk(text) | TransferFault::Peer(text)) => self.fail(text, now, out),
-            Err(TransferFault::LinkLost | TransferFault::Stopped) => self.wait(now),
+            Err(TransferFault::Disk(text) | TransferFault::Peer(text)) => self.fail(text, step),
+            Err(TransferFault::LinkLost | TransferFault::Stopped) => self.wait(step.now),
         }
     }
 
@@ -298,13 +286,7 @@ impl Sending {
     }
 
     /// The receiver's side is over.
-    pub(super) fn handle_end(
-        &mut self,
-        from: DeviceId,
-        end: &OfferEnd,
-        now: Now,
-        out: &mut Vec<TransferEffect>,
-    ) {
+    pub(super) fn handle_end(&mut self, from: DeviceId, end: &OfferEnd, step: &mut Step<'_>) {
         if self.ledger.record.device.is_some_and(|device| device != from) {
             return;
         }
@@ -313,18 +295,18 @@ impl Sending {
             EndReason::Cancelled => TransferState::Cancelled,
             EndReason::Failed => TransferState::Failed,
         };
-        self.end(state, reason_text(end), now, out);
+        self.end(state, reason_text(end), step);
     }
 
     /// The user takes the offer back or stops the transfer.
-    pub(super) fn cancel(&mut self, text: &str, now: Now, out: &mut Vec<TransferEffect>) {
-        self.tell_end(EndReason::Cancelled, text, out);
-        self.end(TransferState::Cancelled, (!text.is_empty()).then(|| text.to_owned()), now, out);
+    pub(super) fn cancel(&mut self, text: &str, step: &mut Step<'_>) {
+        self.tell_end(EndReason::Cancelled, text, step.out);
+        self.end(TransferState::Cancelled, (!text.is_empty()).then(|| text.to_owned()), step);
     }
 
-    fn fail(&mut self, text: String, now: Now, out: &mut Vec<TransferEffect>) {
-        self.tell_end(EndReason::Failed, &text, out);
-        self.end(TransferState::Failed, Some(text), now, out);
+    fn fail(&mut self, text: String, step: &mut Step<'_>) {
+        self.tell_end(EndReason::Failed, &text, step.out);
+        self.end(TransferState::Failed, Some(text), step);
     }
 
     fn tell_end(&self, reason: EndReason, text: &str, out: &mut Vec<TransferEffect>) {
@@ -336,20 +318,14 @@ impl Sending {
     }
 
     /// Ends it on this side.
-    pub(super) fn end(
-        &mut self,
-        state: TransferState,
-        text: Option<String>,
-        now: Now,
-        out: &mut Vec<TransferEffect>,
-    ) {
+    pub(super) fn end(&mut self, state: TransferState, text: Option<String>, step: &mut Step<'_>) {
         if matches!(self.state, State::Over) {
             return;
         }
         self.state = State::Over;
-        self.ledger.enter(state, now);
+        self.ledger.enter(state, step.now);
         self.ledger.change().error = text;
-        out.push(TransferEffect::Job(TransferJob::Stop { transfer: self.id(), discard: true }));
+        step.out.push(TransferEffect::Job(TransferJob::Stop { transfer: self.id(), discard: true }));
     }
 }
 

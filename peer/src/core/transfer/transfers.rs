@@ -16,7 +16,7 @@ use super::ledger::{Due, Ledger};
 use super::receiving::Receiving;
 use super::record::{TransferRecord, TransferStore};
 use super::sending::{Asked, Sending};
-use super::{AutoAccept, TransferEffect, TransferInput};
+use super::{AutoAccept, Step, TransferEffect, TransferInput};
 use crate::core::command::{CommandError, ErrorKind, Reply};
 use crate::core::event::Event;
 use crate::core::input::{LinkId, PathKind};
@@ -77,10 +77,11 @@ impl Transfers {
         entropy: &mut impl Entropy,
     ) -> Result<Vec<TransferEffect>, S::Error> {
         let mut out = Vec::new();
+        let mut step = Step { now, out: &mut out };
         match input {
             TransferInput::Command { id, command } => {
                 let fresh = TransferId::new(entropy.array());
-                self.handle_command(store, (id, command), fresh, now, &mut out)?;
+                self.handle_command(store, (id, command), fresh, &mut step)?;
             }
             TransferInput::Settings { auto_accept, folder } => {
                 self.auto_accept = auto_accept;
@@ -88,37 +89,41 @@ impl Transfers {
             }
             TransferInput::Offer { from, device, offer } => {
                 let known = store.transfer(offer.transfer)?.is_some();
-                self.handle_offer(known, (from, device), offer, now, &mut out);
+                self.handle_offer(known, (from, device), &offer, &mut step);
             }
             TransferInput::OfferEnd { from, device, end } => {
-                self.handle_end(&from, device, &end, now, &mut out)
+                self.handle_end(&from, device, &end, &mut step);
             }
             TransferInput::LinkUp { link, address, device, path } => {
-                for transfer in self.receiving.values_mut() {
-                    if transfer.ledger.record.peer == address && transfer.ledger.record.device == Some(device)
-                    {
-                        transfer.hurry(now);
-                    }
-                }
-                self.links.insert(link, Link { address, device, path });
+                self.handle_link_up(link, Link { address, device, path }, now);
             }
             TransferInput::LinkDown { link } => {
                 self.links.remove(&link);
                 self.sending.values_mut().for_each(|transfer| transfer.handle_link_down(link, now));
                 self.receiving.values_mut().for_each(|transfer| transfer.handle_link_down(link, now));
             }
-            TransferInput::Frame { link, frame } => self.handle_frame(link, frame, now, &mut out),
+            TransferInput::Frame { link, frame } => self.handle_frame(link, frame, &mut step),
             TransferInput::Available(address) => {
                 let of_contact = |transfer: &&mut Receiving| transfer.ledger.record.peer == address;
                 self.receiving.values_mut().filter(of_contact).for_each(|transfer| transfer.hurry(now));
             }
-            TransferInput::ContactRemoved(address) => self.handle_removed(&address, now, &mut out),
-            TransferInput::Report(report) => self.handle_report(report, now, &mut out),
+            TransferInput::ContactRemoved(address) => self.handle_removed(&address, &mut step),
+            TransferInput::Report(report) => self.handle_report(report, &mut step),
             TransferInput::Tick => {}
         }
-        self.proceed(now, &mut out);
-        self.settle(store, now, &mut out)?;
+        self.proceed(&mut step);
+        self.settle(store, &mut step)?;
         Ok(out)
+    }
+
+    fn handle_link_up(&mut self, id: LinkId, link: Link, now: Now) {
+        for transfer in self.receiving.values_mut() {
+            let record = &transfer.ledger.record;
+            if record.peer == link.address && record.device == Some(link.device) {
+                transfer.hurry(now);
+            }
+        }
+        self.links.insert(id, link);
     }
 
     /// When to call [`Transfers::handle`] with [`TransferInput::Tick`], on [`Now::monotonic`].
@@ -163,9 +168,8 @@ impl Transfers {
         &mut self,
         known: bool,
         (from, device): (Address, DeviceId),
-        offer: Offer,
-        now: Now,
-        out: &mut Vec<TransferEffect>,
+        offer: &Offer,
+        step: &mut Step<'_>,
     ) {
         let id = offer.transfer;
         if known || self.sending.contains_key(&id) || self.receiving.contains_key(&id) {
@@ -180,7 +184,7 @@ impl Transfers {
         };
         if let Some(text) = refusal {
             let end = OfferEnd { transfer: id, reason: EndReason::Failed, text: Text::truncated(text) };
-            out.push(TransferEffect::Letter {
+            step.out.push(TransferEffect::Letter {
                 to: from,
                 device: Some(device),
                 body: LetterBody::OfferEnd(end),
@@ -206,48 +210,41 @@ impl Transfers {
             digest: None,
             error: None,
             untold: false,
-            offered_unix_ms: now.unix_ms,
+            offered_unix_ms: step.now.unix_ms,
         });
         if self.auto_accept == AutoAccept::Contacts {
             // Programs see the offer first, as one that they could have decided on.
-            out.push(TransferEffect::Event(Event::Transfer(receiving.ledger.view(None, now))));
-            receiving.accept(self.folder.clone(), now);
+            step.out.push(TransferEffect::Event(Event::Transfer(receiving.ledger.view(None, step.now))));
+            receiving.accept(self.folder.clone(), step.now);
         }
         self.receiving.insert(id, receiving);
     }
 
-    fn handle_end(
-        &mut self,
-        from: &Address,
-        device: DeviceId,
-        end: &OfferEnd,
-        now: Now,
-        out: &mut Vec<TransferEffect>,
-    ) {
+    fn handle_end(&mut self, from: &Address, device: DeviceId, end: &OfferEnd, step: &mut Step<'_>) {
         if let Some(transfer) = self.sending.get_mut(&end.transfer)
             && transfer.ledger.record.peer == *from
         {
-            transfer.handle_end(device, end, now, out);
+            transfer.handle_end(device, end, step);
         }
         if let Some(transfer) = self.receiving.get_mut(&end.transfer)
             && transfer.ledger.record.peer == *from
             && transfer.ledger.record.device == Some(device)
         {
-            transfer.handle_end(end, now, out);
+            transfer.handle_end(end, step);
         }
     }
 
-    fn handle_removed(&mut self, address: &Address, now: Now, out: &mut Vec<TransferEffect>) {
+    fn handle_removed(&mut self, address: &Address, step: &mut Step<'_>) {
         let (state, text) = (TransferState::Cancelled, "you are no contacts any more");
         for transfer in self.sending.values_mut().filter(|it| it.ledger.record.peer == *address) {
-            transfer.end(state, Some(text.to_owned()), now, out);
+            transfer.end(state, Some(text.to_owned()), step);
         }
         for transfer in self.receiving.values_mut().filter(|it| it.ledger.record.peer == *address) {
-            transfer.end(state, Some(text.to_owned()), now, out);
+            transfer.end(state, Some(text.to_owned()), step);
         }
     }
 
-    fn handle_frame(&mut self, link: LinkId, frame: TransferFrame, now: Now, out: &mut Vec<TransferEffect>) {
+    fn handle_frame(&mut self, link: LinkId, frame: TransferFrame, step: &mut Step<'_>) {
         let Some(Link { address, device, .. }) = self.links.get(&link) else { return };
         let device = *device;
         let transfer = frame.transfer();
@@ -260,13 +257,13 @@ impl Transfers {
             TransferFrame::Accept { manifest, want, .. } => match sending {
                 Some(sending) => {
                     let asked = Asked { link, device, manifest, want: want.into_vec() };
-                    sending.handle_accept(&asked, now, out);
+                    sending.handle_accept(&asked, step);
                 }
-                None => out.push(gone),
+                None => step.out.push(gone),
             },
             TransferFrame::Pace { bytes_per_s, .. } => {
                 if let Some(sending) = sending {
-                    sending.handle_pace(link, bytes_per_s, out);
+                    sending.handle_pace(link, bytes_per_s, step.out);
                 } else if let Some(receiving) = receiving {
                     receiving.handle_pace(link, bytes_per_s);
                 }
@@ -278,36 +275,36 @@ impl Transfers {
             }
             TransferFrame::Complete { digest, .. } => {
                 match sending.filter(|it| it.ledger.record.device == Some(device)) {
-                    Some(sending) => sending.handle_complete(link, digest, now, out),
-                    None => out.push(gone),
+                    Some(sending) => sending.handle_complete(link, digest, step),
+                    None => step.out.push(gone),
                 }
             }
             TransferFrame::Gone { .. } => {
                 if let Some(receiving) = receiving {
-                    receiving.handle_gone(now, out);
+                    receiving.handle_gone(step);
                 }
             }
         }
-        self.grants.fill(&mut self.sending, link, out);
+        self.grants.fill(&mut self.sending, link, step.out);
     }
 
-    fn handle_report(&mut self, report: TransferReport, now: Now, out: &mut Vec<TransferEffect>) {
+    fn handle_report(&mut self, report: TransferReport, step: &mut Step<'_>) {
         let id = report.transfer();
         if let TransferReport::Scanned { result, .. } = report {
-            self.handle_scanned(id, result, now, out);
+            self.handle_scanned(id, result, step);
             return;
         }
         if let Some(transfer) = self.sending.get_mut(&id) {
             match report {
                 TransferReport::ManifestSent { link, result, .. } => {
-                    transfer.handle_sent(link, None, result, now, out);
+                    transfer.handle_sent(link, None, result, step);
                 }
                 TransferReport::RangeSent { link, range, result, .. } => {
-                    transfer.handle_sent(link, Some(range), result.map(drop), now, out);
-                    self.grants.fill(&mut self.sending, link, out);
+                    transfer.handle_sent(link, Some(range), result.map(drop), step);
+                    self.grants.fill(&mut self.sending, link, step.out);
                 }
-                TransferReport::Digested { result, .. } => transfer.handle_digest(result, now, out),
-                TransferReport::Moved { bytes, .. } => transfer.ledger.moved(bytes, now),
+                TransferReport::Digested { result, .. } => transfer.handle_digest(result, step),
+                TransferReport::Moved { bytes, .. } => transfer.ledger.moved(bytes, step.now),
                 TransferReport::Scanned { .. }
                 | TransferReport::ManifestReceived { .. }
                 | TransferReport::RangeReceived { .. }
@@ -316,13 +313,13 @@ impl Transfers {
         } else if let Some(transfer) = self.receiving.get_mut(&id) {
             match report {
                 TransferReport::ManifestReceived { result, .. } => {
-                    transfer.handle_manifest(result, now, out);
+                    transfer.handle_manifest(result, step);
                 }
                 TransferReport::RangeReceived { range, result, .. } => {
-                    transfer.handle_range(range, result, now, out);
+                    transfer.handle_range(range, result, step);
                 }
-                TransferReport::Finished { result, .. } => transfer.handle_finished(result, now, out),
-                TransferReport::Moved { bytes, .. } => transfer.handle_moved(bytes, now),
+                TransferReport::Finished { result, .. } => transfer.handle_finished(result, step),
+                TransferReport::Moved { bytes, .. } => transfer.handle_moved(bytes, step.now),
                 TransferReport::Scanned { .. }
                 | TransferReport::ManifestSent { .. }
                 | TransferReport::RangeSent { .. }
@@ -331,27 +328,22 @@ impl Transfers {
         }
     }
 
-    fn handle_scanned(
-        &mut self,
-        id: TransferId,
-        result: Result<Scanned, String>,
-        now: Now,
-        out: &mut Vec<TransferEffect>,
-    ) {
+    fn handle_scanned(&mut self, id: TransferId, result: Result<Scanned, String>, step: &mut Step<'_>) {
         let Some(scan) = self.scans.remove(&id) else { return };
         let command = scan.command;
         match result {
             Ok(scanned) => {
-                let (mut sending, letter) = Sending::offer(scan.into_record(id, scanned, now));
-                let view = sending.ledger.view(None, now);
-                out.push(TransferEffect::Reply { id: command, result: Ok(Reply::Transfers(vec![view])) });
-                out.push(letter);
+                let (mut sending, letter) = Sending::offer(scan.into_record(id, scanned, step.now));
+                let view = sending.ledger.view(None, step.now);
+                step.out
+                    .push(TransferEffect::Reply { id: command, result: Ok(Reply::Transfers(vec![view])) });
+                step.out.push(letter);
                 self.sending.insert(id, sending);
             }
             Err(text) => {
                 let result = Err(CommandError::new(ErrorKind::Failure, text));
-                out.push(TransferEffect::Reply { id: command, result });
-                out.push(TransferEffect::Job(TransferJob::Stop { transfer: id, discard: true }));
+                step.out.push(TransferEffect::Reply { id: command, result });
+                step.out.push(TransferEffect::Job(TransferJob::Stop { transfer: id, discard: true }));
             }
         }
     }
@@ -364,36 +356,31 @@ impl Transfers {
     }
 
     /// Lets receivers do what is due.
-    fn proceed(&mut self, now: Now, out: &mut Vec<TransferEffect>) {
+    fn proceed(&mut self, step: &mut Step<'_>) {
         for transfer in self.receiving.values_mut() {
             let link = Self::link_to(&self.links, &transfer.ledger.record);
-            transfer.proceed(link, now, out);
+            transfer.proceed(link, step);
         }
     }
 
     /// Saves and shows what changed, and forgets what is over.
-    fn settle<S: TransferStore>(
-        &mut self,
-        store: &mut S,
-        now: Now,
-        out: &mut Vec<TransferEffect>,
-    ) -> Result<(), S::Error> {
+    fn settle<S: TransferStore>(&mut self, store: &mut S, step: &mut Step<'_>) -> Result<(), S::Error> {
         let mut over = Vec::new();
         let path = |link: Option<LinkId>| self.links.get(&link?).map(|link| link.path);
         for transfer in self.sending.values_mut() {
             let path = path(transfer.link());
-            let shown = show(&mut transfer.ledger, path, store, now, out)?;
+            let shown = show(&mut transfer.ledger, path, store, step)?;
             if shown && transfer.ledger.record.state.is_final() {
                 over.push(transfer.ledger.record.id);
             }
         }
         for transfer in self.receiving.values_mut() {
             let link = transfer.link();
-            let shown = show(&mut transfer.ledger, path(link), store, now, out)?;
+            let shown = show(&mut transfer.ledger, path(link), store, step)?;
             let record = &transfer.ledger.record;
             if shown && let Some(link) = link {
                 let frame = TransferFrame::Progress { transfer: record.id, bytes: record.done };
-                out.push(TransferEffect::SendFrame { link, frame });
+                step.out.push(TransferEffect::SendFrame { link, frame });
             }
             if shown && transfer.is_over() {
                 over.push(record.id);
@@ -415,13 +402,12 @@ fn show<S: TransferStore>(
     ledger: &mut Ledger,
     path: Option<PathKind>,
     store: &mut S,
-    now: Now,
-    out: &mut Vec<TransferEffect>,
+    step: &mut Step<'_>,
 ) -> Result<bool, S::Error> {
-    let Some(due) = ledger.take_due(now) else { return Ok(false) };
+    let Some(due) = ledger.take_due(step.now) else { return Ok(false) };
     if due == Due::Change {
         store.save_transfer(&ledger.record)?;
     }
-    out.push(TransferEffect::Event(Event::Transfer(ledger.view(path, now))));
+    step.out.push(TransferEffect::Event(Event::Transfer(ledger.view(path, step.now))));
     Ok(true)
 }

@@ -65,6 +65,13 @@ impl Drop for Claim {
     }
 }
 
+/// A range that is being read, and where it goes.
+struct Awaited {
+    number: u64,
+    range: Range,
+    staging: Arc<Staging>,
+}
+
 /// Why a range is not here.
 enum RangeError {
     /// Something went wrong on the way.
@@ -173,9 +180,8 @@ impl TransferShell {
             return;
         };
         let mut staging = incoming.staging.subscribe();
-        let staging = match staging.wait_for(Option::is_some).await.map(|staging| staging.clone()) {
-            Ok(Some(staging)) => staging,
-            Ok(None) | Err(_) => return,
+        let Ok(Some(staging)) = staging.wait_for(Option::is_some).await.map(|staging| staging.clone()) else {
+            return;
         };
         let Ok(_slot) = slots.acquire().await else { return };
         let Some(range) = staging.layout().range(number) else {
@@ -183,7 +189,8 @@ impl TransferShell {
             return;
         };
         let bytes = range.bytes();
-        let result = match self.read_range(&incoming, &mut records, number, range, &staging).await {
+        let awaited = Awaited { number, range, staging: Arc::clone(&staging) };
+        let result = match self.read_range(&incoming, &mut records, awaited).await {
             Ok(hash) => {
                 lock(&incoming.hashes).add(number, hash);
                 Ok(bytes)
@@ -210,10 +217,9 @@ impl TransferShell {
         &self,
         incoming: &Incoming,
         records: &mut Records,
-        number: u64,
-        range: Range,
-        staging: &Arc<Staging>,
+        awaited: Awaited,
     ) -> Result<RangeHash, RangeError> {
+        let Awaited { number, range, staging } = awaited;
         let len = usize::try_from(range.bytes()).unwrap_or(usize::MAX);
         let mut buffer = self.buffer(len + TAG_BYTES);
         let mut hasher = RangeHasher::new(&range);
@@ -239,7 +245,6 @@ impl TransferShell {
             let text = format!("the bytes of {file} do not match their hash; ask for it to be sent again");
             return Err(RangeError::Fault(StreamClose::HashMismatch, TransferFault::Peer(text)));
         }
-        let staging = Arc::clone(staging);
         let (written, buffer) = blocking(move || (staging.write(&range, &buffer[..len]), buffer)).await;
         self.give_back(buffer);
         match written {

@@ -111,10 +111,9 @@ impl Pair {
 
     async fn scan(&mut self, paths: Vec<PathBuf>) -> Result<Scanned, String> {
         self.alice.shell.perform(TransferJob::Scan { transfer: ID, paths });
-        match self.alice.report().await {
-            TransferReport::Scanned { result, .. } => result,
-            other => panic!("{other:?}"),
-        }
+        let report = self.alice.report().await;
+        let TransferReport::Scanned { result, .. } = report else { panic!("{report:?}") };
+        result
     }
 
     fn expect(&self, promised: &Scanned, sealed: bool) {
@@ -135,10 +134,9 @@ impl Pair {
     }
 
     async fn manifest_received(&mut self) -> Result<Layouted, TransferFault> {
-        match self.bob.report().await {
-            TransferReport::ManifestReceived { result, .. } => result,
-            other => panic!("{other:?}"),
-        }
+        let report = self.bob.report().await;
+        let TransferReport::ManifestReceived { result, .. } = report else { panic!("{report:?}") };
+        result
     }
 
     fn send(&self, range: u64, sealed: bool) {
@@ -146,10 +144,9 @@ impl Pair {
     }
 
     async fn received(&mut self) -> (u64, Result<u64, TransferFault>) {
-        match self.bob.report().await {
-            TransferReport::RangeReceived { range, result, .. } => (range, result),
-            other => panic!("{other:?}"),
-        }
+        let report = self.bob.report().await;
+        let TransferReport::RangeReceived { range, result, .. } = report else { panic!("{report:?}") };
+        (range, result)
     }
 
     /// Sends everything, eight ranges at a time, and puts it in place; returns the digests of both sides.
