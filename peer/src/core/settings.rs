@@ -7,7 +7,7 @@ use hobnob_wire::presence::{Availability, Presence, PresenceSet, StatusText};
 
 use super::command::{CommandError, ErrorKind};
 use super::contact::availability;
-use super::store::Store;
+use super::store::{SettingStore, Store};
 use super::transfer::AutoAccept;
 
 /// Whose offers are accepted without asking: `nobody` or `contacts`.
@@ -28,6 +28,18 @@ pub(crate) fn all<S: Store>(store: &mut S) -> Result<Vec<(String, String)>, S::E
     let auto_accept = store.setting(AUTO_ACCEPT)?.unwrap_or_else(|| "nobody".to_owned());
     let folder = store.setting(FOLDER)?.unwrap_or_default();
     Ok(vec![(AUTO_ACCEPT.to_owned(), auto_accept), (FOLDER.to_owned(), folder)])
+}
+
+/// Sets where received files go, unless the user has. The shell calls it before the engine opens the
+/// store; `folder` must be absolute.
+///
+/// # Errors
+/// The store's.
+pub fn set_default_folder<S: SettingStore>(store: &mut S, folder: &Path) -> Result<(), S::Error> {
+    match store.setting(FOLDER)? {
+        Some(_) => Ok(()),
+        None => store.set_setting(FOLDER, &folder.to_string_lossy()),
+    }
 }
 
 /// What transfers must know.

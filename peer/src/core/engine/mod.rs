@@ -231,8 +231,9 @@ impl Engine {
             Verdict::Same | Verdict::Renewed | Verdict::Newer => {}
         }
         self.session.came_up(turn, &mut self.keys)?;
+        self.outbox.session_up();
         // Device lists that something waits for, and those that might be trustworthy again.
-        let waiting = [turn.store.parked()?, turn.store.unaddressed()?, self.contacts.warned()].concat();
+        let waiting = [turn.store.parked()?, self.contacts.warned()].concat();
         waiting.iter().for_each(|address| ask_devices(turn, address));
         Ok(())
     }

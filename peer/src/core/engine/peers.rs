@@ -38,8 +38,12 @@ impl Engine {
         path: PathKind,
         handshake: Duration,
     ) -> Result<(), S::Error> {
-        if !self.links.came_up(turn, link, path, handshake) {
+        let Some(replaced) = self.links.came_up(turn, link, path, handshake) else {
             return Ok(());
+        };
+        for link in replaced {
+            self.outbox.link_down(link);
+            self.transfers(turn, TransferInput::LinkDown { link })?;
         }
         let Some((address, device)) =
             self.links.peer(link).map(|(address, device)| (address.clone(), device))

@@ -150,6 +150,12 @@ impl Trust {
             Err(error) => return self.stop(store, address, error),
         };
         let Some(known) = self.load(store, address)? else {
+            // What was pinned counts also when the list kept with it is damaged.
+            if let Some(pinned) = store.pin(address)?
+                && let Err(error) = verified.continues(&pinned.root, &pinned.head)
+            {
+                return Ok(Verdict::Stopped(explain(address, error)));
+            }
             let pinned = Pinned::first(list, &verified);
             store.put_pin(address, &pinned)?;
             self.known.insert(address.clone(), Known { pinned, verified });

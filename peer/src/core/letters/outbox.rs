@@ -3,7 +3,7 @@
 //! A copy goes over the link to its device when there is one, else to the mailbox at once. A link that
 //! does not acknowledge within [`ACK_WAIT`], or is lost, is followed by the mailbox.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use hobnob_wire::account::AccountRequest;
@@ -67,6 +67,9 @@ pub(crate) struct Outbox {
     flights: BTreeMap<Key, Flight>,
     /// The rendezvous refused something that may pass: nothing is asked again until then.
     paused_until: Option<Duration>,
+    /// Accounts whose devices were asked for in this session, so that a rendezvous that gives no list to
+    /// trust is not asked for ever.
+    asked: BTreeSet<Address>,
 }
 
 /// Asks for an account's devices.
@@ -180,7 +183,15 @@ impl Outbox {
         keys: &mut Keyring,
         routes: Routes<'_>,
     ) -> Result<Vec<(Address, DeviceId)>, S::Error> {
-        seal_waiting(turn, keys, routes.session_up && self.paused_until.is_none())?;
+        let may_ask = routes.session_up && self.paused_until.is_none();
+        seal_waiting(turn, keys, may_ask)?;
+        if may_ask {
+            for address in turn.store.unaddressed()? {
+                if self.asked.insert(address.clone()) {
+                    ask_devices(turn, &address);
+                }
+            }
+        }
         let mut deposits: Vec<(LetterId, Address, Vec<DeviceId>)> = Vec::new();
         for copy in turn.store.unsent()? {
             if keys.trust.list(turn.store, &copy.address)?.is_none() {
@@ -305,6 +316,7 @@ impl Outbox {
         address: &Address,
         refusal: Refusal,
     ) -> Result<(), S::Error> {
+        self.asked.remove(address);
         if may_pass(refusal) {
             self.pause(turn.now.monotonic);
             return Ok(());
@@ -314,6 +326,12 @@ impl Outbox {
 
     fn pause(&mut self, now: Duration) {
         self.paused_until = Some(now + REFUSED_WAIT);
+    }
+
+    /// A session came up: everything may be asked again.
+    pub(crate) fn session_up(&mut self) {
+        self.asked.clear();
+        self.paused_until = None;
     }
 
     /// A device acknowledged a letter on its link.

@@ -13,7 +13,7 @@ use hobnob_wire::mailbox::{MailboxRequest, Prekey};
 use hobnob_wire::session::Request;
 use hobnob_wire::{Address, DeviceId, LetterId, Refusal};
 
-use super::outbox::{ask_devices, fail};
+use super::outbox::fail;
 use crate::core::keys::Keyring;
 use crate::core::keys::olm::OlmSession;
 use crate::core::store::{SavedSession, Store};
@@ -46,13 +46,6 @@ pub(crate) fn seal_waiting<S: Store, E: Entropy>(
         if !seal_for(turn, keys, id, head)? && session_up {
             let claim = MailboxRequest::ClaimPrekey { address: address.clone(), device: id };
             turn.ask(Asked::Prekey(address, id), Request::Mailbox(claim));
-        }
-    }
-    if session_up {
-        for address in turn.store.unaddressed()? {
-            if keys.trust.list(turn.store, &address)?.is_none() {
-                ask_devices(turn, &address);
-            }
         }
     }
     Ok(())

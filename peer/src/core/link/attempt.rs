@@ -277,6 +277,7 @@ impl Links {
         keys: &mut Keyring,
     ) -> Result<(), S::Error> {
         let now = turn.now.monotonic;
+        self.give_up_handshakes(turn);
         let expired = self.attempts.open.iter().filter(|(_, attempt)| attempt.expires <= now);
         for id in expired.map(|(id, _)| *id).collect::<Vec<_>>() {
             self.attempts.failed(id, now);

@@ -6,7 +6,7 @@ use hobnob_wire::close::LinkClose;
 use hobnob_wire::keys::AgreementKey;
 use hobnob_wire::link::LinkHello;
 
-use super::{Link, Links, State, hello};
+use super::{HANDSHAKE_WAIT, Link, Links, State, hello};
 use crate::core::contact::Contacts;
 use crate::core::effect::Effect;
 use crate::core::input::LinkId;
@@ -74,7 +74,8 @@ impl Links {
         let Some(hello) = hello(turn.store, keys)? else {
             return Ok((Some(verdict), Err(LinkClose::BadDeviceList)));
         };
-        let link = Link { address: address.clone(), device: *device, dialer, state: State::Admitted };
+        let state = State::Admitted { until: turn.now.monotonic + HANDSHAKE_WAIT };
+        let link = Link { address: address.clone(), device: *device, dialer, state };
         self.links.insert(greeting.link, link);
         Ok((Some(verdict), Ok(Effect::AdmitLink { link: greeting.link, hello })))
     }

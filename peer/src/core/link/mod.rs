@@ -30,6 +30,9 @@ use super::view::LinkView;
 /// A link on which nothing was said for so long is closed.
 const IDLE_WAIT: Duration = Duration::from_secs(120);
 
+/// A handshake that takes longer is given up.
+const HANDSHAKE_WAIT: Duration = Duration::from_secs(10);
+
 /// Two links that came up within this time were dialed at once; later ones follow a loss that one side
 /// has not noticed.
 const SIMULTANEOUS: Duration = Duration::from_secs(10);
@@ -46,8 +49,8 @@ struct Link {
 
 #[derive(Clone, Copy, Debug)]
 enum State {
-    /// The handshake goes on.
-    Admitted,
+    /// The handshake goes on, no longer than until then.
+    Admitted { until: Duration },
     /// Frames may be sent.
     Up { path: PathKind, handshake: Duration, since: Duration, used: Duration },
 }
@@ -108,7 +111,7 @@ impl Links {
     pub(crate) fn path(&self, address: &Address) -> &'static str {
         let path = |link: &Link| match link.state {
             State::Up { path, .. } if link.address == *address => Some(path.as_str()),
-            State::Up { .. } | State::Admitted => None,
+            State::Up { .. } | State::Admitted { .. } => None,
         };
         self.links.values().find_map(path).unwrap_or("none")
     }
@@ -125,37 +128,40 @@ impl Links {
         }
     }
 
-    /// A handshake is over. Whether the link is there to be used: a second one to the same device may
-    /// have to go.
+    /// A handshake is over. `None` when the link is not to be used, because another to the same device is
+    /// kept; else the links that it replaces.
     pub(crate) fn came_up<S, E>(
         &mut self,
         turn: &mut Turn<'_, S, E>,
         id: LinkId,
         path: PathKind,
         handshake: Duration,
-    ) -> bool {
+    ) -> Option<Vec<LinkId>> {
         let now = turn.now.monotonic;
         let Some(link) = self.links.get_mut(&id) else {
             turn.effect(Effect::CloseLink { link: id, code: LinkClose::HandshakeFailed });
-            return false;
+            return None;
         };
         link.state = State::Up { path, handshake, since: now, used: now };
         let (device, dialer) = (link.device, link.dialer);
         self.attempts.succeeded(device);
+        let mut replaced = Vec::new();
         let others: Vec<_> = self.others(id, device, now).collect();
         for (other, simultaneous, other_dialer) in others {
             let kept = if simultaneous { survivor(other_dialer, dialer) } else { None };
             if kept == Some(Kept::First) {
                 self.links.remove(&id);
                 turn.effect(Effect::CloseLink { link: id, code: LinkClose::Duplicate });
-                return false;
+                return None;
             }
+            self.links.remove(&other);
             turn.effect(Effect::CloseLink { link: other, code: LinkClose::Duplicate });
+            replaced.push(other);
         }
         if let Some(view) = self.links.get(&id).and_then(view) {
             turn.event(Event::LinkUp(view));
         }
-        true
+        Some(replaced)
     }
 
     /// Other links to a device that are up: whether they came at the same time, and who dialed them.
@@ -169,7 +175,7 @@ impl Links {
             State::Up { since, .. } if link.device == device && *other != id => {
                 Some((*other, now.saturating_sub(since) <= SIMULTANEOUS, link.dialer))
             }
-            State::Up { .. } | State::Admitted => None,
+            State::Up { .. } | State::Admitted { .. } => None,
         })
     }
 
@@ -181,14 +187,10 @@ impl Links {
         reason: String,
     ) -> Option<(Address, DeviceId)> {
         let link = self.links.remove(&id)?;
-        if matches!(link.state, State::Admitted) {
+        if matches!(link.state, State::Admitted { .. }) {
             return None;
         }
-        // Another link to the same device may have taken its place; users know of one only.
-        if self.up(link.device).is_none() {
-            let (address, device) = (link.address.clone(), link.device);
-            turn.event(Event::LinkDown { address, device, reason });
-        }
+        turn.event(Event::LinkDown { address: link.address.clone(), device: link.device, reason });
         Some((link.address, link.device))
     }
 
@@ -218,13 +220,25 @@ impl Links {
         }
     }
 
+    /// Closes links to be whose handshake does not come to an end.
+    fn give_up_handshakes<S, E>(&mut self, turn: &mut Turn<'_, S, E>) {
+        let now = turn.now.monotonic;
+        self.links.retain(|id, link| match link.state {
+            State::Admitted { until } if until <= now => {
+                turn.effect(Effect::CloseLink { link: *id, code: LinkClose::HandshakeTimeout });
+                false
+            }
+            State::Admitted { .. } | State::Up { .. } => true,
+        });
+    }
+
     /// When [`Self::close_idle`] or [`Self::tick`] is due.
     pub(crate) fn deadline(&self) -> Option<Duration> {
-        let idle = self.links.values().filter_map(|link| match link.state {
-            State::Up { used, .. } => Some(used + IDLE_WAIT),
-            State::Admitted => None,
+        let due = self.links.values().map(|link| match link.state {
+            State::Up { used, .. } => used + IDLE_WAIT,
+            State::Admitted { until } => until,
         });
-        idle.chain(self.attempts.deadline()).min()
+        due.chain(self.attempts.deadline()).min()
     }
 }
 

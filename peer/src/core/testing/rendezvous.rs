@@ -12,6 +12,9 @@ use hobnob_wire::session::{Answer, Push, Request};
 use hobnob_wire::signal::SignalDelivery;
 use hobnob_wire::{Address, DeviceId, LetterId, Refusal};
 
+/// A deposit: the letter, and each device with its ciphertext.
+pub(crate) type Deposit = (LetterId, Vec<(DeviceId, Vec<u8>)>);
+
 /// Who asks.
 pub(crate) type Who = (Address, DeviceId);
 
@@ -45,7 +48,7 @@ pub(crate) struct Rendezvous {
     /// A prekey that is handed out instead of every true one.
     pub(crate) forged_prekey: Option<Prekey>,
     /// Deposits taken, with their copies.
-    pub(crate) deposits: Vec<(LetterId, Vec<(DeviceId, Vec<u8>)>)>,
+    pub(crate) deposits: Vec<Deposit>,
     /// Signals passed on.
     pub(crate) signals: usize,
     /// How every deposit is refused.
@@ -94,7 +97,7 @@ impl Rendezvous {
     pub(crate) fn leaves(&mut self, (address, device): &Who) {
         self.online.remove(device);
         if !self.online.values().any(|other| other == address) {
-            self.show(address, Presence::default());
+            self.show(address, &Presence::default());
         }
     }
 
@@ -149,7 +152,7 @@ impl Rendezvous {
             }
             Request::Presence(set) => {
                 let shown = if set.hidden { Presence::default() } else { set.presence };
-                self.show(&who.0, shown);
+                self.show(&who.0, &shown);
                 Ok(Answer::Done)
             }
             Request::Mailbox(request) => self.mailbox(who, request),
@@ -255,9 +258,9 @@ impl Rendezvous {
         self.push_to(of, &Push::Contact(change));
     }
 
-    fn show(&mut self, address: &Address, presence: Presence) {
+    fn show(&mut self, address: &Address, presence: &Presence) {
         let account = self.accounts.get_mut(address).unwrap();
-        if account.presence == presence {
+        if account.presence == *presence {
             return;
         }
         account.presence = presence.clone();

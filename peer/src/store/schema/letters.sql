@@ -26,7 +26,7 @@ CREATE TABLE copies (
     sealed BLOB,
     UNIQUE (letter, device)
 ) STRICT;
-CREATE INDEX copies_unsealed ON copies (device, place) WHERE state = 1 AND session IS NULL;
+CREATE INDEX copies_unsealed ON copies (device, place, address) WHERE state = 1 AND session IS NULL;
 CREATE INDEX copies_unsent ON copies (place) WHERE state = 1 AND session IS NOT NULL;
 CREATE INDEX copies_out ON copies (device, session) WHERE state IN (1, 2) AND session IS NOT NULL;
 

@@ -94,9 +94,9 @@ fn a_lost_link_sends_its_letters_to_the_mailbox_at_once_with_the_same_bytes() {
     world.cut_links(0);
     world.run(SECOND);
     assert_eq!(world.words(1, 0), ["first", "second"]);
-    let on_link = world.nodes[0].frames.iter().find_map(|frame| match frame {
-        LinkFrame::Letter { letter, sealed } if *letter == id => Some(sealed.as_slice().to_vec()),
-        _ => None,
+    let on_link = world.nodes[0].frames.iter().find_map(|frame| {
+        let LinkFrame::Letter { letter, sealed } = frame else { return None };
+        (*letter == id).then(|| sealed.as_slice().to_vec())
     });
     let (_, copies) = world.rendezvous.deposits.iter().find(|(letter, _)| *letter == id).unwrap();
     assert_eq!(on_link.as_ref(), Some(&copies[0].1));
@@ -160,7 +160,9 @@ fn no_more_letters_than_the_window_are_out_unacknowledged() {
     world.cut_links(1);
     world.run(SECOND);
     let texts: Vec<_> = (0..40).map(|number| number.to_string()).collect();
-    texts.iter().for_each(|text| drop(world.send(0, 1, text)));
+    for text in &texts {
+        world.send(0, 1, text);
+    }
     world.run(SECOND);
     assert_eq!(world.rendezvous.waiting(world.nodes[1].device), WINDOW);
     let queued = world.history(0, 1).iter().filter(|letter| letter.state == Queued).count();
@@ -272,9 +274,9 @@ fn presence_is_shown_again_after_a_restart() {
     world.run(SECOND);
     world.start(0);
     world.connect(0);
-    let shown = world.nodes[1].events.iter().rev().find_map(|event| match event {
-        Event::Contact(view) => Some((view.presence.clone(), view.status_text.clone())),
-        _ => None,
+    let shown = world.nodes[1].events.iter().rev().find_map(|event| {
+        let Event::Contact(view) = event else { return None };
+        Some((view.presence.clone(), view.status_text.clone()))
     });
     assert_eq!(shown, Some(("busy".to_owned(), "in a meeting".to_owned())));
 }

@@ -17,9 +17,9 @@ use crate::core::testing::{Counted, World};
 const SECOND: Duration = Duration::from_secs(1);
 
 fn warnings(world: &World, node: usize) -> Vec<String> {
-    let text = |event: &Event| match event {
-        Event::Warning { text, .. } => Some(text.clone()),
-        _ => None,
+    let text = |event: &Event| {
+        let Event::Warning { text, .. } = event else { return None };
+        Some(text.clone())
     };
     world.nodes[node].events.iter().filter_map(text).collect()
 }
@@ -131,7 +131,7 @@ fn a_swapped_prekey_is_a_hard_stop() {
 fn a_changed_root_is_noticed_although_the_contact_was_removed_meanwhile() {
     let mut world = World::of_two(204);
     let address = world.nodes[1].address.clone();
-    world.ask(0, Command::ContactRemove { address: address.clone(), text: String::new() }).unwrap();
+    world.ask(0, Command::ContactRemove { address, text: String::new() }).unwrap();
     world.run(SECOND);
     world.befriend(0, 1);
     show(&mut world, 0, 1, other_root());
@@ -170,4 +170,26 @@ fn a_rendezvous_that_hides_a_new_device_is_found_out_by_the_next_letter() {
     world.send(1, 0, "I have a new phone");
     world.run(SECOND);
     assert_stopped(&mut world, "rolled back from entry 1 to 0");
+}
+
+#[test]
+fn letters_wait_without_asking_for_ever_while_no_list_can_be_trusted() {
+    let mut world = World::new(207);
+    world.register("alice");
+    world.register("bob");
+    world.connect(1);
+    let address = world.nodes[1].address.clone();
+    let mut broken = world.rendezvous.list(&address);
+    broken.certificate.signature = other_root().certificate.signature;
+    world.rendezvous.forged_lists.insert(address, broken);
+    world.connect(0);
+    world.befriend(0, 1);
+    world.send(0, 1, "patience");
+    world.run(30 * SECOND);
+    assert!((1..=3).contains(&warnings(&world, 0).len()));
+    world.rendezvous.forged_lists.clear();
+    world.disconnect(0);
+    world.connect(0);
+    world.run(SECOND);
+    assert_eq!(world.words(1, 0), ["patience"]);
 }
