@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use hobnob_wire::invite::Pin;
 use quinn::crypto::rustls::QuicServerConfig;
 use quinn::{ClientConfig, ServerConfig, TransportConfig, VarInt};
+use quinn_proto::RandomConnectionIdGenerator;
 use tokio::time::timeout;
 
 use crate::arrival::{Arrival, Place};
@@ -17,6 +18,9 @@ use crate::{socket, tls, transport};
 
 /// The largest packet that a rendezvous takes: that of an Ethernet. Sessions never try more than 1,200 bytes.
 const RENDEZVOUS_PACKET_MAX: u16 = 1472;
+
+/// Connection identifiers of ours, all of it random: 2⁶⁴ leave no two alike.
+const CONNECTION_ID_BYTES: usize = 8;
 
 /// Newcomers that wait for [`Endpoint::accept`]. It decides within microseconds, so this many come only as a flood, and
 /// more are then refused.
@@ -74,6 +78,9 @@ impl Endpoint {
         let mut config = quinn::EndpointConfig::default();
         // The two top bits of the first byte will tell QUIC from probes on the same socket (RFC 9287 would blur them).
         config.grease_quic_bit(false);
+        // quinn's own generator draws 24 bits, so that with thousands of connections a Retry soon names an identifier that is
+        // in use, and that newcomer's packets go astray until it gives up.
+        config.cid_generator(|| Box::new(RandomConnectionIdGenerator::new(CONNECTION_ID_BYTES)));
         config.max_udp_payload_size(packet_max).map_err(io::Error::other)?;
         let socket = socket::bind(listen)?;
         let quinn = quinn::Endpoint::new(config, Some(server), socket, Arc::new(quinn::TokioRuntime))?;
