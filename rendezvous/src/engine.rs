@@ -24,6 +24,7 @@ const BATCH_MAX: usize = 128;
 pub(crate) const WAITING_MAX: usize = 1024;
 
 /// What is to be done in the store's thread.
+#[expect(clippy::large_enum_variant, reason = "nearly all jobs are frames")]
 pub(crate) enum Job {
     /// A session is about to say its first words.
     Opened { session: SessionId, exporter: [u8; 32], from: Block, outbox: Outbox },

@@ -23,9 +23,10 @@ pub(crate) fn host(bound: SocketAddr, domain: &Domain, addresses: &[SocketAddr])
 
 fn is_public(domain: &Domain) -> bool {
     let name = domain.as_str();
-    let is_private =
-        |ending: &&str| name.strip_suffix(*ending).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
-    name.contains('.') && name.parse::<IpAddr>().is_err() && !PRIVATE_ENDINGS.iter().any(|e| is_private(&e))
+    let ends_with =
+        |ending: &str| name.strip_suffix(ending).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
+    let is_private = PRIVATE_ENDINGS.into_iter().any(ends_with);
+    name.contains('.') && name.parse::<IpAddr>().is_err() && !is_private
 }
 
 #[cfg(test)]

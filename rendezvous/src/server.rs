@@ -101,7 +101,7 @@ impl Server {
     ///
     /// # Errors
     /// [`ServeError`], before anything was promised to anybody.
-    pub async fn start(config: Config, home: &Path) -> Result<Self, ServeError> {
+    pub fn start(config: Config, home: &Path) -> Result<Self, ServeError> {
         let home = Home::open(home)?;
         let path = home.database()?;
         let mut store = match Sqlite::open(&path) {

@@ -1,38 +1,48 @@
 //! The library served on loopback, seen by peers.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod support;
 
 use hobnob_nat::Endpoint;
 use hobnob_rendezvous::{Server, Tally};
 use hobnob_wire::account::AccountRequest;
 use hobnob_wire::close::SessionClose;
-use hobnob_wire::contact::{ContactRequest, ContactText, Pending, Subscription};
+use hobnob_wire::contact::{ContactChange, ContactRequest, ContactText, Pending, Subscription};
+use hobnob_wire::device::ListHead;
 use hobnob_wire::limits::HELLO_FRAME_BYTES_MAX;
 use hobnob_wire::mailbox::Delivery;
 use hobnob_wire::presence::Availability;
 use hobnob_wire::session::{Answer, ClientFrame, Push, Request};
-use hobnob_wire::signal::SignalRequest;
-use hobnob_wire::{Opaque, Refusal};
+use hobnob_wire::signal::{SignalDelivery, SignalRequest};
+use hobnob_wire::{Address, Opaque, Refusal};
 use tokio::time::{Duration, Instant};
 
 use support::{Keys, Peer, Session, config, dial, within};
 
-async fn start(home: &tempfile::TempDir) -> Server {
-    Server::start(config(), home.path()).await.unwrap()
+fn start(home: &tempfile::TempDir) -> Server {
+    Server::start(config(), home.path()).unwrap()
 }
 
 fn letter(push: Push) -> Option<Delivery> {
-    match push {
-        Push::Letter(delivery) => Some(delivery),
-        _ => None,
-    }
+    if let Push::Letter(delivery) = push { Some(delivery) } else { None }
 }
 
 fn availability(push: Push) -> Option<Availability> {
-    match push {
-        Push::Presence(change) => Some(change.presence.availability),
-        _ => None,
-    }
+    if let Push::Presence(change) = push { Some(change.presence.availability) } else { None }
+}
+
+fn devices_changed(push: Push) -> Option<(Address, ListHead)> {
+    if let Push::DevicesChanged { address, head } = push { Some((address, head)) } else { None }
+}
+
+fn signal(push: Push) -> Option<SignalDelivery> {
+    if let Push::Signal(delivery) = push { Some(delivery) } else { None }
+}
+
+fn befriended(push: Push) -> Option<ContactChange> {
+    if let Push::Contact(change) = push { Some(change) } else { None }
+        .filter(|change| change.subscription == Subscription::Both)
 }
 
 /// Two people with a session each, who are contacts.
@@ -50,7 +60,7 @@ async fn two_friends(server: &Server) -> ((Peer, Session), (Peer, Session)) {
 #[tokio::test]
 async fn a_password_brings_a_second_device_and_a_wrong_one_does_not() {
     let home = tempfile::tempdir().unwrap();
-    let server = start(&home).await;
+    let server = start(&home);
     let keys = Keys::new(10);
     let mut first = Session::open(&server).await;
     let alice = first.register("alice", b"correct horse", &keys, 10).await.unwrap();
@@ -64,10 +74,7 @@ async fn a_password_brings_a_second_device_and_a_wrong_one_does_not() {
     assert_eq!(list, alice.list);
     let laptop = second.join(&keys, &list, 12).await.unwrap();
     assert_eq!(laptop.list.verify().unwrap().devices().len(), 2);
-    let changed = first.push_of(|push| match push {
-        Push::DevicesChanged { address, head } => Some((address, head)),
-        _ => None,
-    });
+    let changed = first.push_of(devices_changed);
     assert_eq!(changed.await, (alice.address.clone(), laptop.list.verify().unwrap().head()));
 
     let mut third = Session::open(&server).await;
@@ -79,7 +86,7 @@ async fn a_password_brings_a_second_device_and_a_wrong_one_does_not() {
 #[tokio::test]
 async fn a_device_proves_itself_only_over_its_own_session() {
     let home = tempfile::tempdir().unwrap();
-    let server = start(&home).await;
+    let server = start(&home);
     let mut session = Session::open(&server).await;
     let alice = session.register("alice", b"correct horse", &Keys::new(10), 10).await.unwrap();
 
@@ -99,7 +106,7 @@ async fn a_device_proves_itself_only_over_its_own_session() {
 #[tokio::test]
 async fn everything_that_waits_survives_a_restart() {
     let home = tempfile::tempdir().unwrap();
-    let server = start(&home).await;
+    let server = start(&home);
     let ((alice, mut a), (bob, b)) = two_friends(&server).await;
     drop(b);
     assert_eq!(a.deposit(&bob, 1, b"sealed one").await, Ok(Answer::Done));
@@ -110,7 +117,7 @@ async fn everything_that_waits_survives_a_restart() {
     assert_eq!(tally, Tally { sessions: 2, letters: 2, letter_bytes: 20 });
     assert_eq!(a.closed().await, Some(SessionClose::GoingAway));
 
-    let server = start(&home).await;
+    let server = start(&home);
     assert_eq!(server.invite().pin, pin);
     let mut b = Session::resume(&server, &bob).await;
     for (seq, sealed) in [(1, b"sealed one"), (2, b"sealed two")] {
@@ -126,7 +133,7 @@ async fn everything_that_waits_survives_a_restart() {
     assert!(b.account(devices).await.is_ok());
     server.stop().await.unwrap();
 
-    let server = start(&home).await;
+    let server = start(&home);
     let mut b = Session::resume(&server, &bob).await;
     assert_eq!(b.push_of(letter).await.seq, 2);
 }
@@ -134,13 +141,9 @@ async fn everything_that_waits_survives_a_restart() {
 #[tokio::test]
 async fn a_removed_contact_learns_of_it_when_it_comes_back() {
     let home = tempfile::tempdir().unwrap();
-    let server = start(&home).await;
+    let server = start(&home);
     let ((alice, mut a), (bob, mut b)) = two_friends(&server).await;
-    let version = b.push_of(|push| match push {
-        Push::Contact(change) if change.subscription == Subscription::Both => Some(change.version),
-        _ => None,
-    });
-    let version = version.await;
+    let version = b.push_of(befriended).await.version;
     drop(b);
     let text = ContactText::new("goodbye").unwrap();
     let remove = ContactRequest::Remove { address: bob.address.clone(), text };
@@ -159,22 +162,18 @@ async fn a_removed_contact_learns_of_it_when_it_comes_back() {
 #[tokio::test]
 async fn contacts_see_each_other_come_and_go_and_pass_signals() {
     let home = tempfile::tempdir().unwrap();
-    let server = start(&home).await;
+    let server = start(&home);
     let ((alice, mut a), (bob, b)) = two_friends(&server).await;
     assert_eq!(a.push_of(availability).await, Availability::Online);
     drop(b);
     assert_eq!(a.push_of(availability).await, Availability::Offline);
     let sealed = Opaque::new(vec![1, 2, 3]).unwrap();
-    let signal = SignalRequest { to: bob.address.clone(), device: bob.device(), sealed: sealed.clone() };
-    assert_eq!(a.ask(Request::Signal(signal.clone())).await, Err(Refusal::RecipientUnavailable));
+    let request = SignalRequest { to: bob.address.clone(), device: bob.device(), sealed: sealed.clone() };
+    assert_eq!(a.ask(Request::Signal(request.clone())).await, Err(Refusal::RecipientUnavailable));
     let mut b = Session::resume(&server, &bob).await;
     assert_eq!(a.push_of(availability).await, Availability::Online);
-    assert_eq!(a.ask(Request::Signal(signal)).await, Ok(Answer::Done));
-    let delivered = b.push_of(|push| match push {
-        Push::Signal(delivery) => Some(delivery),
-        _ => None,
-    });
-    let delivered = delivered.await;
+    assert_eq!(a.ask(Request::Signal(request)).await, Ok(Answer::Done));
+    let delivered = b.push_of(signal).await;
     assert_eq!(
         (delivered.from, delivered.device, delivered.sealed),
         (alice.address.clone(), alice.device(), sealed)
@@ -188,7 +187,7 @@ async fn who_says_nothing_or_nonsense_or_too_much_is_closed_before_it_has_proved
     let home = tempfile::tempdir().unwrap();
     let mut config = config();
     config.session.authenticate_within_ms = 1_500;
-    let server = Server::start(config, home.path()).await.unwrap();
+    let server = Server::start(config, home.path()).unwrap();
 
     let silent = Session::open(&server).await;
     let mut half = Session::open(&server).await;
@@ -207,10 +206,14 @@ async fn who_says_nothing_or_nonsense_or_too_much_is_closed_before_it_has_proved
 #[tokio::test]
 async fn a_proved_session_may_stay_silent_and_send_large_frames() {
     let home = tempfile::tempdir().unwrap();
+    let server = start(&home);
+    let ((alice, _), (bob, _)) = two_friends(&server).await;
+    server.stop().await.unwrap();
     let mut config = config();
     config.session.authenticate_within_ms = 1_500;
-    let server = Server::start(config, home.path()).await.unwrap();
-    let ((_alice, mut a), (bob, mut b)) = two_friends(&server).await;
+    let server = Server::start(config, home.path()).unwrap();
+    let mut a = Session::resume(&server, &alice).await;
+    let mut b = Session::resume(&server, &bob).await;
     let silent = Session::open(&server).await;
     assert_eq!(silent.closed().await, Some(SessionClose::AuthenticationTimeout));
     let sealed = vec![7; 48 * 1024];
@@ -221,7 +224,7 @@ async fn a_proved_session_may_stay_silent_and_send_large_frames() {
 #[tokio::test]
 async fn too_many_failures_close_the_session_after_the_last_refusal() {
     let home = tempfile::tempdir().unwrap();
-    let server = start(&home).await;
+    let server = start(&home);
     let mut session = Session::open(&server).await;
     let alice = session.register("alice", b"correct horse", &Keys::new(10), 10).await.unwrap();
     let mut thief = Session::open(&server).await;
@@ -245,14 +248,13 @@ async fn two_thousand_silent_connections_neither_cost_much_nor_delay_a_login() {
     let home = tempfile::tempdir().unwrap();
     let mut config = config();
     config.session.authenticate_within_ms = 120_000;
-    let server = Server::start(config, home.path()).await.unwrap();
+    let server = Server::start(config, home.path()).unwrap();
     let mut session = Session::open(&server).await;
     let alice = session.register("alice", b"correct horse", &Keys::new(10), 10).await.unwrap();
     let endpoint = Endpoint::peer("127.0.0.1:0".parse().unwrap()).unwrap();
     let before = memory_bytes();
     let mut silent = Vec::new();
     for _ in 0..CONNECTIONS {
-        if silent.len() % 100 == 0 { eprintln!("{} {:?}", silent.len(), std::time::SystemTime::now()); }
         silent.push(dial(&endpoint, &server).await);
     }
     let each = (memory_bytes() - before) / CONNECTIONS;
@@ -267,11 +269,11 @@ async fn two_thousand_silent_connections_neither_cost_much_nor_delay_a_login() {
 #[tokio::test]
 async fn a_second_rendezvous_cannot_use_the_same_home() {
     let home = tempfile::tempdir().unwrap();
-    let server = start(&home).await;
-    let error = Server::start(config(), home.path()).await.unwrap_err().to_string();
+    let server = start(&home);
+    let error = Server::start(config(), home.path()).unwrap_err().to_string();
     assert!(error.starts_with("another rendezvous (process "), "{error}");
     server.stop().await.unwrap();
-    start(&home).await.stop().await.unwrap();
+    start(&home).stop().await.unwrap();
 }
 
 #[tokio::test]
@@ -279,12 +281,12 @@ async fn the_domain_is_settled_at_the_first_start() {
     let home = tempfile::tempdir().unwrap();
     let mut named = config();
     named.server.domain = Some("chat.example.org".parse().unwrap());
-    Server::start(named.clone(), home.path()).await.unwrap().stop().await.unwrap();
-    let server = start(&home).await;
+    Server::start(named.clone(), home.path()).unwrap().stop().await.unwrap();
+    let server = start(&home);
     assert_eq!(server.domain().as_str(), "chat.example.org");
     server.stop().await.unwrap();
     named.server.domain = Some("other.example.org".parse().unwrap());
-    let error = Server::start(named, home.path()).await.unwrap_err().to_string();
+    let error = Server::start(named, home.path()).unwrap_err().to_string();
     let expected =
         "the accounts here are at chat.example.org, not at other.example.org; a domain cannot be changed";
     assert_eq!(error, expected);

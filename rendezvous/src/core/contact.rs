@@ -157,7 +157,7 @@ mod tests {
         match subscription {
             Subscription::To => Subscription::From,
             Subscription::From => Subscription::To,
-            both_or_none => both_or_none,
+            both_or_none @ (Subscription::None | Subscription::Both) => both_or_none,
         }
     }
 

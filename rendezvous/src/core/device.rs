@@ -37,7 +37,7 @@ pub(super) fn append(
         // The answer to the first try was lost.
         list
     } else {
-        extend(turn, account, &name, list, signed, &entry)?
+        extend(turn, (account, &name), list, signed, &entry)?
     };
     match joining {
         Some(device) if is_new => admit(turn, (id, session), (account, name), device, list),
@@ -47,8 +47,7 @@ pub(super) fn append(
 
 fn extend(
     turn: &mut Turn<'_>,
-    account: AccountId,
-    name: &Name,
+    (account, name): (AccountId, &Name),
     list: DeviceList,
     signed: SignedEntry,
     entry: &DeviceEntry,

@@ -18,6 +18,7 @@ use super::{account, device, mailbox, prekey, presence, roster, signal};
 use crate::random::Random;
 
 /// What comes in from the shell.
+#[expect(clippy::large_enum_variant, reason = "nearly all inputs are frames")]
 #[derive(Debug)]
 pub enum Input {
     /// A session is about to say its first words.
@@ -194,7 +195,7 @@ fn asked(
 ) -> Result<Answer, Fault> {
     match request {
         Request::Account(request) => about_account(turn, (id, session), request).map(Answer::Account),
-        Request::Contact(request) => roster::handle(turn, proof(session)?, request).map(|()| Answer::Done),
+        Request::Contact(request) => roster::handle(turn, proof(session)?, &request).map(|()| Answer::Done),
         Request::Presence(wish) => presence::set(turn, proof(session)?, &wish).map(|()| Answer::Done),
         Request::Mailbox(request) => mailbox::handle(turn, proof(session)?, request),
         Request::Signal(request) => signal::relay(turn, proof(session)?, request).map(|()| Answer::Done),

@@ -11,8 +11,8 @@ use super::store::{AccountId, Contact};
 use super::turn::{Fault, Turn};
 
 /// A contact request of any kind.
-pub(super) fn handle(turn: &mut Turn<'_>, me: &Proof, request: ContactRequest) -> Result<(), Fault> {
-    let (address, words) = match &request {
+pub(super) fn handle(turn: &mut Turn<'_>, me: &Proof, request: &ContactRequest) -> Result<(), Fault> {
+    let (address, words) = match request {
         ContactRequest::Ask { address, text } | ContactRequest::Remove { address, text } => {
             (address, text.clone())
         }
@@ -38,7 +38,7 @@ pub(super) fn handle(turn: &mut Turn<'_>, me: &Proof, request: ContactRequest) -
             expect_room(turn, me, before.mine.standing)?;
             before.relation().ask()?
         }
-        ContactRequest::Accept { mutual, .. } => before.relation().accept(mutual)?,
+        ContactRequest::Accept { mutual, .. } => before.relation().accept(*mutual)?,
         ContactRequest::Reject { .. } => before.relation().reject()?,
         ContactRequest::Remove { .. } => before.relation().remove()?,
     };

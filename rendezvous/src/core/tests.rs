@@ -136,16 +136,16 @@ impl World {
     fn ask(&mut self, session: SessionId, request: Request) -> Result<Answer, Refusal> {
         let before = self.effects.len();
         self.say(session, ClientFrame::Request { id: RequestId(7), request });
-        match self.effects.remove(before) {
-            Effect::Send { to, frame: ServerFrame::Answer { id: RequestId(7), answer } } => {
-                assert_eq!(to, [session]);
-                Ok(answer)
+        let Effect::Send { to, frame } = self.effects.remove(before) else {
+            panic!("the answer comes first");
+        };
+        assert_eq!(to, [session]);
+        match frame {
+            ServerFrame::Answer { id: RequestId(7), answer } => Ok(answer),
+            ServerFrame::Refused { id: RequestId(7), refusal } => Err(refusal),
+            other @ (ServerFrame::Answer { .. } | ServerFrame::Refused { .. } | ServerFrame::Push(_)) => {
+                panic!("the answer comes first, not {other:?}")
             }
-            Effect::Send { to, frame: ServerFrame::Refused { id: RequestId(7), refusal } } => {
-                assert_eq!(to, [session]);
-                Err(refusal)
-            }
-            other => panic!("the answer comes first, not {other:?}"),
         }
     }
 
@@ -170,15 +170,13 @@ impl World {
     /// What was pushed to a session since the last look.
     fn pushes(&mut self, session: SessionId) -> Vec<Push> {
         let mut pushes = Vec::new();
-        self.effects.retain_mut(|effect| match effect {
-            Effect::Send { to, frame: ServerFrame::Push(push) } => {
-                if let Some(at) = to.iter().position(|other| *other == session) {
-                    pushes.push(push.clone());
-                    to.swap_remove(at);
-                }
-                !to.is_empty()
+        self.effects.retain_mut(|effect| {
+            let Effect::Send { to, frame: ServerFrame::Push(push) } = effect else { return true };
+            if let Some(at) = to.iter().position(|other| *other == session) {
+                pushes.push(push.clone());
+                to.swap_remove(at);
             }
-            _ => true,
+            !to.is_empty()
         });
         pushes
     }

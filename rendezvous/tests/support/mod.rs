@@ -25,35 +25,35 @@ use quinn::{Connection, ConnectionError, RecvStream, SendStream};
 use tokio::time::timeout;
 
 /// Longer than anything here takes on a busy machine.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
-pub async fn within<T>(what: impl Future<Output = T>) -> T {
+pub(crate) async fn within<T>(what: impl Future<Output = T>) -> T {
     timeout(PATIENCE, what).await.expect("it happens in time")
 }
 
 /// Settings for a rendezvous on a free port of this machine.
-pub fn config() -> Config {
+pub(crate) fn config() -> Config {
     let mut config = Config::default();
     config.server.listen = "127.0.0.1:0".parse().unwrap();
     config
 }
 
 /// An account's keys, as its first device holds them.
-pub struct Keys {
+pub(crate) struct Keys {
     root: SigningKey,
     self_signing: SigningKey,
 }
 
 /// A device of an account, with or without a session.
-pub struct Peer {
-    pub address: Address,
-    pub key: SigningKey,
-    pub list: DeviceList,
+pub(crate) struct Peer {
+    pub(crate) address: Address,
+    pub(crate) key: SigningKey,
+    pub(crate) list: DeviceList,
 }
 
 /// A session with the rendezvous.
-pub struct Session {
-    pub connection: Connection,
+pub(crate) struct Session {
+    pub(crate) connection: Connection,
     send: SendStream,
     recv: RecvStream,
     next: u32,
@@ -61,7 +61,7 @@ pub struct Session {
 }
 
 impl Keys {
-    pub fn new(seed: u8) -> Self {
+    pub(crate) fn new(seed: u8) -> Self {
         Self {
             root: SigningKey::from_seed(&[seed; 32]),
             self_signing: SigningKey::from_seed(&[seed + 1; 32]),
@@ -84,7 +84,7 @@ impl Keys {
 }
 
 impl Peer {
-    pub fn device(&self) -> DeviceId {
+    pub(crate) fn device(&self) -> DeviceId {
         DeviceId::of(&self.key.verify_key())
     }
 }
@@ -94,27 +94,27 @@ fn message(bytes: &[u8]) -> OpaqueMessage {
 }
 
 impl Session {
-    pub async fn open(server: &Server) -> Self {
+    pub(crate) async fn open(server: &Server) -> Self {
         let endpoint = Endpoint::peer("127.0.0.1:0".parse().unwrap()).unwrap();
         Self::open_from(&endpoint, server).await
     }
 
-    pub async fn open_from(endpoint: &Endpoint, server: &Server) -> Self {
+    pub(crate) async fn open_from(endpoint: &Endpoint, server: &Server) -> Self {
         let connection = dial(endpoint, server).await;
         let (send, recv) = within(connection.open_bi()).await.unwrap();
         Self { connection, send, recv, next: 0, pushes: VecDeque::new() }
     }
 
-    pub async fn say(&mut self, frame: &ClientFrame) {
+    pub(crate) async fn say(&mut self, frame: &ClientFrame) {
         let bytes = encode_prefixed(frame).unwrap();
         within(self.send.write_all(&bytes)).await.unwrap();
     }
 
-    pub async fn say_bytes(&mut self, bytes: &[u8]) {
+    pub(crate) async fn say_bytes(&mut self, bytes: &[u8]) {
         within(self.send.write_all(bytes)).await.unwrap();
     }
 
-    pub async fn hear(&mut self) -> ServerFrame {
+    pub(crate) async fn hear(&mut self) -> ServerFrame {
         let mut prefix = [0; LENGTH_BYTES];
         within(self.recv.read_exact(&mut prefix)).await.unwrap();
         let mut body = vec![0; prefixed_len(prefix, "", ServerFrame::BYTES_MAX).unwrap()];
@@ -123,7 +123,7 @@ impl Session {
     }
 
     /// Asks and waits for the answer; what is pushed meanwhile is kept.
-    pub async fn ask(&mut self, request: Request) -> Result<Answer, Refusal> {
+    pub(crate) async fn ask(&mut self, request: Request) -> Result<Answer, Refusal> {
         let id = RequestId(self.next);
         self.next += 1;
         self.say(&ClientFrame::Request { id, request }).await;
@@ -132,23 +132,24 @@ impl Session {
                 ServerFrame::Answer { id: answered, answer } if answered == id => return Ok(answer),
                 ServerFrame::Refused { id: refused, refusal } if refused == id => return Err(refusal),
                 ServerFrame::Push(push) => self.pushes.push_back(push),
-                other => panic!("not asked for: {other:?}"),
+                other @ (ServerFrame::Answer { .. } | ServerFrame::Refused { .. }) => {
+                    panic!("not asked for: {other:?}")
+                }
             }
         }
     }
 
-    pub async fn push(&mut self) -> Push {
+    pub(crate) async fn push(&mut self) -> Push {
         if let Some(push) = self.pushes.pop_front() {
             return push;
         }
-        match self.hear().await {
-            ServerFrame::Push(push) => push,
-            other => panic!("not asked for: {other:?}"),
-        }
+        let heard = self.hear().await;
+        let ServerFrame::Push(push) = heard else { panic!("not asked for: {heard:?}") };
+        push
     }
 
     /// The first push that `wanted` picks; those before it are passed over.
-    pub async fn push_of<T>(&mut self, wanted: impl Fn(Push) -> Option<T>) -> T {
+    pub(crate) async fn push_of<T>(&mut self, wanted: impl Fn(Push) -> Option<T>) -> T {
         loop {
             if let Some(found) = wanted(self.push().await) {
                 return found;
@@ -156,29 +157,25 @@ impl Session {
         }
     }
 
-    pub async fn account(&mut self, request: AccountRequest) -> Result<AccountAnswer, Refusal> {
-        match self.ask(Request::Account(request)).await? {
-            Answer::Account(answer) => Ok(answer),
-            other => panic!("not about accounts: {other:?}"),
-        }
+    pub(crate) async fn account(&mut self, request: AccountRequest) -> Result<AccountAnswer, Refusal> {
+        let answer = self.ask(Request::Account(request)).await?;
+        let Answer::Account(answer) = answer else { panic!("not about accounts: {answer:?}") };
+        Ok(answer)
     }
 
     async fn challenge(&mut self, request: AccountRequest) -> Result<OpaqueMessage, Refusal> {
-        match self.account(request).await? {
-            AccountAnswer::Challenge { message } => Ok(message),
-            other => panic!("no challenge: {other:?}"),
-        }
+        let answer = self.account(request).await?;
+        let AccountAnswer::Challenge { message } = answer else { panic!("no challenge: {answer:?}") };
+        Ok(message)
     }
 
     fn welcomed(answer: AccountAnswer, key: SigningKey) -> Peer {
-        match answer {
-            AccountAnswer::Welcome { address, list, .. } => Peer { address, key, list },
-            other => panic!("no welcome: {other:?}"),
-        }
+        let AccountAnswer::Welcome { address, list, .. } = answer else { panic!("no welcome: {answer:?}") };
+        Peer { address, key, list }
     }
 
     /// Registers `name` with its first device, whose key grows from `seed`.
-    pub async fn register(
+    pub(crate) async fn register(
         &mut self,
         name: &str,
         password: &[u8],
@@ -207,7 +204,7 @@ impl Session {
     }
 
     /// The password's part of a login; `None` when the challenge shows that it is wrong.
-    pub async fn log_in(
+    pub(crate) async fn log_in(
         &mut self,
         name: &str,
         password: &[u8],
@@ -224,21 +221,20 @@ impl Session {
             return Ok(None);
         };
         let finish = AccountRequest::LoginFinish { message: message(&finished.message.serialize()) };
-        match self.account(finish).await? {
-            AccountAnswer::LoggedIn { wrapped, list } => Ok(Some((wrapped, list))),
-            other => panic!("not logged in: {other:?}"),
-        }
+        let answer = self.account(finish).await?;
+        let AccountAnswer::LoggedIn { wrapped, list } = answer else { panic!("not logged in: {answer:?}") };
+        Ok(Some((wrapped, list)))
     }
 
     /// Adds a device to the account that has logged in.
-    pub async fn join(&mut self, keys: &Keys, list: &DeviceList, seed: u8) -> Result<Peer, Refusal> {
+    pub(crate) async fn join(&mut self, keys: &Keys, list: &DeviceList, seed: u8) -> Result<Peer, Refusal> {
         let key = SigningKey::from_seed(&[seed; 32]);
         let entry = keys.entry(Some(list), &key);
         let answer = self.account(AccountRequest::AppendEntry { entry }).await?;
         Ok(Self::welcomed(answer, key))
     }
 
-    pub async fn authenticate(&mut self, peer: &Peer) -> Result<(), Refusal> {
+    pub(crate) async fn authenticate(&mut self, peer: &Peer) -> Result<(), Refusal> {
         let exporter = exporter(&self.connection, EXPORTER_LABEL).unwrap();
         let signature = peer.key.sign(Purpose::Session, &exporter);
         let (address, device) = (peer.address.clone(), peer.device());
@@ -246,14 +242,14 @@ impl Session {
     }
 
     /// A session of a known device that has heard everything up to the complete roster.
-    pub async fn resume(server: &Server, peer: &Peer) -> Self {
+    pub(crate) async fn resume(server: &Server, peer: &Peer) -> Self {
         let mut session = Self::open(server).await;
         session.authenticate(peer).await.unwrap();
         session.say(&ClientFrame::Resume { roster: 0 }).await;
         session
     }
 
-    pub async fn befriend(&mut self, other: &mut Self, me: &Peer, them: &Peer) {
+    pub(crate) async fn befriend(&mut self, other: &mut Self, me: &Peer, them: &Peer) {
         let text = ContactText::new("hello").unwrap();
         let ask = ContactRequest::Ask { address: them.address.clone(), text };
         assert_eq!(self.ask(Request::Contact(ask)).await, Ok(Answer::Done));
@@ -261,7 +257,7 @@ impl Session {
         assert_eq!(other.ask(Request::Contact(accept)).await, Ok(Answer::Done));
     }
 
-    pub async fn deposit(&mut self, to: &Peer, number: u8, sealed: &[u8]) -> Result<Answer, Refusal> {
+    pub(crate) async fn deposit(&mut self, to: &Peer, number: u8, sealed: &[u8]) -> Result<Answer, Refusal> {
         let copy = LetterCopy { device: to.device(), sealed: Sealed::new(sealed).unwrap() };
         let copies = List::new(vec![copy]).unwrap();
         let (to, letter) = (to.address.clone(), LetterId::new([number; 16]));
@@ -269,18 +265,15 @@ impl Session {
     }
 
     /// Why the rendezvous closed the session.
-    pub async fn closed(&self) -> Option<SessionClose> {
-        match within(self.connection.closed()).await {
-            ConnectionError::ApplicationClosed(close) => {
-                SessionClose::from_code(close.error_code.into_inner())
-            }
-            other => panic!("{other}"),
-        }
+    pub(crate) async fn closed(&self) -> Option<SessionClose> {
+        let reason = within(self.connection.closed()).await;
+        let ConnectionError::ApplicationClosed(close) = reason else { panic!("{reason}") };
+        SessionClose::from_code(close.error_code.into_inner())
     }
 }
 
 /// A connection that has said nothing.
-pub async fn dial(endpoint: &Endpoint, server: &Server) -> Connection {
+pub(crate) async fn dial(endpoint: &Endpoint, server: &Server) -> Connection {
     let invite = server.invite();
     let address: SocketAddr = server.listen();
     within(endpoint.open_session(address, invite.pin)).await.unwrap()

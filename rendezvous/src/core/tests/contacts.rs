@@ -190,14 +190,13 @@ fn who_is_seen_but_does_not_see_is_shown_nothing() {
 }
 
 /// What a device knows of one contact after these pushes.
-fn known(pushes: &[Push], before: Standing) -> Standing {
-    let changes = pushes.iter().filter_map(|push| match push {
-        Push::Contact(change) => {
-            Some(Standing { subscription: change.subscription, pending: change.pending })
+fn known(pushes: &[Push], mut standing: Standing) -> Standing {
+    for push in pushes {
+        if let Push::Contact(ContactChange { subscription, pending, .. }) = push {
+            standing = Standing { subscription: *subscription, pending: *pending };
         }
-        _ => None,
-    });
-    changes.last().unwrap_or(before)
+    }
+    standing
 }
 
 fn stored(world: &mut World, owner: &Person, peer: &Person) -> Standing {

@@ -31,14 +31,15 @@ fn delivery(seq: u64, from: &Person, number: u16, bytes: usize) -> Push {
     Push::Letter(Delivery { seq, from: from.address(), device, letter, sealed })
 }
 
+/// Places of the letters that were pushed.
 fn letters(world: &mut World, session: SessionId) -> Vec<u64> {
-    let pushes = world.pushes(session).into_iter();
-    pushes
-        .filter_map(|push| match push {
-            Push::Letter(delivery) => Some(delivery.seq),
-            _ => None,
-        })
-        .collect()
+    let mut places = Vec::new();
+    for push in world.pushes(session) {
+        if let Push::Letter(delivery) = push {
+            places.push(delivery.seq);
+        }
+    }
+    places
 }
 
 #[test]
