@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::{Ipv6Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -21,6 +21,7 @@ use crate::core::command::{Command, CommandError, ErrorKind, Reply};
 use crate::core::engine::{Engine, OpenError as EngineError};
 use crate::core::input::Input;
 use crate::core::keys::Identity;
+use crate::core::settings::set_default_folder;
 use crate::core::store::KeyStore;
 use crate::core::transfer::TransferReport;
 use crate::core::view::{ContactView, LetterState, LetterView, StatusView, TransferView};
@@ -46,13 +47,17 @@ pub struct Options {
     pub home: PathBuf,
     /// Where to listen for links (UDP). The default, `[::]:0`, is a free port of all addresses of both families.
     pub listen: SocketAddr,
+    /// Absolute folder for received files until the user sets `files.dir`. The default is `files` in the home.
+    pub files: PathBuf,
 }
 
 impl Options {
     /// Defaults for an account in `home`.
     #[must_use]
     pub fn new(home: impl Into<PathBuf>) -> Self {
-        Self { home: home.into(), listen: SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)) }
+        let home = home.into();
+        let files = home.join("files");
+        Self { home, listen: SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)), files }
     }
 }
 
@@ -143,10 +148,10 @@ impl Client {
     /// # Errors
     /// [`OpenError`].
     pub async fn open(options: Options) -> Result<Self, OpenError> {
-        let Options { home, listen } = options;
+        let Options { home, listen, files } = options;
         let opened = {
             let home = home.clone();
-            spawn_blocking(move || open_home(home)).await
+            spawn_blocking(move || open_home(home, &files)).await
         };
         let (database, engine, identity) = match opened {
             Ok(opened) => opened?,
@@ -527,12 +532,13 @@ async fn pass_on(mut reports: mpsc::Receiver<TransferReport>, inputs: Inputs) {
 }
 
 /// Opens the store and the engine of a home.
-fn open_home(home: PathBuf) -> Result<(Database, Engine, Identity), OpenError> {
+fn open_home(home: PathBuf, files: &Path) -> Result<(Database, Engine, Identity), OpenError> {
     let mut database = Database::open(&home)?;
     let mut transaction = database.begin()?;
     let Some(identity) = transaction.identity()? else {
         return Err(OpenError::NotRegistered { home });
     };
+    set_default_folder(&mut transaction, files)?;
     let engine = Engine::open(&mut transaction).map_err(|error| match error {
         EngineError::Store(error) => OpenError::Store(error),
         error @ (EngineError::NotRegistered | EngineError::Keys) => {

@@ -1,8 +1,6 @@
 //! `hobnob up`: the app as a daemon. It opens the home, serves the local API, and runs until it is told to
 //! stop.
 
-use std::path::Path;
-
 use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::info;
@@ -21,19 +19,20 @@ struct Ready<'a> {
     api: &'a str,
 }
 
-/// Runs the daemon of `home` until SIGTERM or SIGINT.
-pub(crate) async fn run(home: &Path, api_port: u16, output: Output) -> Result<(), Stop> {
+/// Runs the daemon of one home until SIGTERM or SIGINT.
+pub(crate) async fn run(options: Options, api_port: u16, output: Output) -> Result<(), Stop> {
     // Asked for first, so that a signal during the start stops it in order too.
     let mut terminate = signal(SignalKind::terminate()).map_err(|error| no_signals(&error))?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(|error| no_signals(&error))?;
 
-    let client = Client::open(Options::new(home)).await?;
+    let home = options.home.clone();
+    let client = Client::open(options).await?;
     let token = Token::random().map_err(|error| Stop::failure(format!("no randomness: {error}")))?;
     let server = Server::start(client.clone(), api_port, token.clone()).await.map_err(|error| {
         Stop::failure(format!("cannot listen on 127.0.0.1:{api_port}: {error}; choose another --api-port"))
     })?;
     let access = Access { url: server.url(), token };
-    let published = access.publish(home).map_err(|error| Stop::failure(error.to_string()))?;
+    let published = access.publish(&home).map_err(|error| Stop::failure(error.to_string()))?;
 
     let ready = Ready { event: "ready", address: client.address().as_str(), api: &access.url };
     output.show(&ready, || format!("{} is up, API at {}", ready.address, ready.api))?;

@@ -36,6 +36,7 @@ pub(crate) use self::progress::{follow, progress_line};
 pub(crate) use self::stop::Stop;
 pub(crate) use self::units::{rate, size};
 use crate::api::client::ApiClient;
+use crate::client::Options;
 use crate::core::command::{CommandError, ErrorKind};
 use crate::{daemon, demo};
 
@@ -108,7 +109,7 @@ async fn perform(global: &Global, command: Command, output: Output) -> Result<()
             account::register(&home, &account, recovery_file.as_deref(), output).await
         }
         Command::Login { account } => account::login(&home, &account, output).await,
-        Command::Up { api_port } => daemon::run(&home, api_port, output).await,
+        Command::Up { api_port } => daemon::run(options(global, home), api_port, output).await,
         Command::Status => status::show(&api()?, output).await,
         Command::Contact(contact) => contact::run(&api()?, contact, output).await,
         Command::Presence(presence) => status::presence(&api()?, presence, output).await,
@@ -121,6 +122,16 @@ async fn perform(global: &Global, command: Command, output: Output) -> Result<()
         Command::Config(config) => config::run(&api()?, config, output).await,
         Command::Demo { .. } => Ok(()),
     }
+}
+
+/// A profile that the user put somewhere keeps received files there too; else they go where downloads go.
+fn options(global: &Global, home: PathBuf) -> Options {
+    let mut options = Options::new(home);
+    let user = env::var_os("HOME").map(PathBuf::from).filter(|user| user.is_absolute());
+    if let (None, Some(user)) = (&global.home, user) {
+        options.files = user.join("Downloads").join("Hobnob");
+    }
+    options
 }
 
 /// The folder of the profile: `--home`, `HOBNOB_HOME`, or the XDG data folder.
