@@ -126,7 +126,7 @@ impl Serve {
         let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
         let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
 
-        let mut server = Server::start(config, &home)?;
+        let mut server = Server::start(config, &home).await?;
         tracing::info!(listen = %server.listen(), domain = %server.domain(), home = %home.display(), "serving");
         self.announce(&server, &home)?;
         tokio::select! {

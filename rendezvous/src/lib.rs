@@ -6,7 +6,7 @@
 //! # async fn example() -> Result<(), hobnob_rendezvous::ServeError> {
 //! use hobnob_rendezvous::{Config, Server};
 //!
-//! let server = Server::start(Config::default(), "/srv/hobnob".as_ref())?;
+//! let server = Server::start(Config::default(), "/srv/hobnob".as_ref()).await?;
 //! println!("{}", server.invite());
 //! let tally = server.stop().await?;
 //! # Ok(())

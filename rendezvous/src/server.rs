@@ -7,10 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::random::SystemRandom;
-use hobnob_nat::{Endpoint, Loopback, local_candidates};
+use hobnob_nat::{Endpoint, Loopback, ServerIdentity, local_candidates};
 use hobnob_wire::Domain;
 use hobnob_wire::close::SessionClose;
 use hobnob_wire::invite::{Invite, Pin};
+use hobnob_wire::opaque::Suite;
+use opaque_ke::ServerSetup;
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
@@ -101,25 +103,18 @@ impl Server {
     ///
     /// # Errors
     /// [`ServeError`], before anything was promised to anybody.
-    pub fn start(config: Config, home: &Path) -> Result<Self, ServeError> {
-        let home = Home::open(home)?;
-        let path = home.database()?;
-        let mut store = match Sqlite::open(&path) {
-            Ok(store) => store,
-            Err(source) => return Err(ServeError::Database { path, source }),
-        };
-        let mut tx = store.begin()?;
-        let domain = settle_domain(&mut tx, config.server.domain.clone())?;
-        let setup = tx.opaque_setup(&mut SystemRandom)?;
-        tx.commit()?;
-        let identity = home.identity(&names(&domain, config.server.listen))?;
-        tokio::task::spawn_blocking(hobnob_nat::warm_up);
+    pub async fn start(config: Config, home: &Path) -> Result<Self, ServeError> {
+        let (server, folder) = (config.server, home.to_owned());
+        let (listen, wanted) = (server.listen, server.domain);
+        // Disk and keys take their time; other tasks of the runtime need not wait for them.
+        let opened = tokio::task::spawn_blocking(move || Opened::at(&folder, listen, wanted));
+        let Opened { home, store, domain, setup, identity } =
+            opened.await.map_err(|_| ServeError::NoStoreThread)??;
 
-        let listen = config.server.listen;
         let failed = |source| ServeError::Listen { listen, source };
         let endpoint = Endpoint::rendezvous(listen, &identity, config.session.admission()).map_err(failed)?;
         let listen = endpoint.local_addr().map_err(failed)?;
-        let invite = invitation(listen, &config.server.invite_host, &domain, identity.pin());
+        let invite = invitation(listen, &server.invite_host, &domain, identity.pin());
 
         let (jobs, stored) =
             start_store(Engine::new(Rendezvous::new(domain.clone(), setup, config.limits), store))?;
@@ -128,8 +123,7 @@ impl Server {
         let hall = Arc::new(Hall::new(config.session, jobs.clone(), speaks.downgrade()));
         let listener = tokio::spawn(listen_until(endpoint.clone(), hall, stops));
         let speaking = Speaking { speaks, speaking };
-        let _home = home;
-        Ok(Self { listen, domain, invite, endpoint, jobs, stored, stopping, listener, speaking, _home })
+        Ok(Self { listen, domain, invite, endpoint, jobs, stored, stopping, listener, speaking, _home: home })
     }
 
     /// The address that it listens on, with the real port.
@@ -150,12 +144,15 @@ impl Server {
         &self.invite
     }
 
-    /// Waits until the rendezvous stops by itself, which it does only when its store fails. Cancel safe.
+    /// Waits until the rendezvous stops by itself, which it does only when its store fails; then every session is closed.
+    /// May be cancelled and called again until it has returned once; afterwards there is nothing left to stop.
     pub async fn failed(&mut self) -> ServeError {
-        match (&mut self.stored).await {
+        let error = match (&mut self.stored).await {
             Ok(Err(error)) => error.into(),
             Ok(Ok(_)) | Err(_) => ServeError::NoStoreThread,
-        }
+        };
+        close(&self.endpoint, SessionClose::InternalError).await;
+        error
     }
 
     /// Stops: takes nobody new, handles what has come in, tells every session, and gives back what was done.
@@ -173,11 +170,38 @@ impl Server {
         let Speaking { speaks, mut speaking } = speaking;
         drop(speaks);
         let _ = timeout(FLUSH_WITHIN, speaking.recv()).await;
-        let code = SessionClose::GoingAway;
-        endpoint.close(code.code(), code.to_string().as_bytes());
-        let _ = timeout(CLOSE_WITHIN, endpoint.wait_idle()).await;
+        close(&endpoint, SessionClose::GoingAway).await;
         drop(sessions);
         Ok(tally?)
+    }
+}
+
+/// Everything of a rendezvous that stands on disk.
+struct Opened {
+    home: Home,
+    store: Sqlite,
+    domain: Domain,
+    setup: ServerSetup<Suite>,
+    identity: ServerIdentity,
+}
+
+impl Opened {
+    /// Opens a home, or makes one.
+    fn at(folder: &Path, listen: SocketAddr, wanted: Option<Domain>) -> Result<Self, ServeError> {
+        let home = Home::open(folder)?;
+        let path = home.database()?;
+        let mut store = match Sqlite::open(&path) {
+            Ok(store) => store,
+            Err(source) => return Err(ServeError::Database { path, source }),
+        };
+        let mut tx = store.begin()?;
+        let domain = settle_domain(&mut tx, wanted)?;
+        let setup = tx.opaque_setup(&mut SystemRandom)?;
+        tx.commit()?;
+        let identity = home.identity(&names(&domain, listen))?;
+        // Now rather than at the first handshake, for which somebody waits.
+        hobnob_nat::warm_up();
+        Ok(Self { home, store, domain, setup, identity })
     }
 }
 
@@ -195,6 +219,12 @@ fn start_store(engine: Engine) -> Result<StoreThread, ServeError> {
 
 /// Where jobs go, and what comes at the end.
 type StoreThread = (mpsc::Sender<Job>, oneshot::Receiver<Result<Tally, StoreError>>);
+
+/// Closes all connections and gives them a moment to say so to the other sides.
+async fn close(endpoint: &Endpoint, code: SessionClose) {
+    endpoint.close(code.code(), code.to_string().as_bytes());
+    let _ = timeout(CLOSE_WITHIN, endpoint.wait_idle()).await;
+}
 
 /// Gives each newcomer a task of its own until the rendezvous stops; gives back the tasks that are left then.
 async fn listen_until(endpoint: Endpoint, hall: Arc<Hall>, mut stops: watch::Receiver<bool>) -> JoinSet<()> {

@@ -30,7 +30,7 @@ pub(super) fn register_start(
     opaque_version: u8,
     message: &OpaqueMessage,
 ) -> Result<AccountAnswer, Fault> {
-    expect_unproved(session)?;
+    expect_place(turn, session)?;
     expect_version(opaque_version)?;
     let request = RegistrationRequest::deserialize(message.as_slice()).map_err(|_| Refusal::NotAcceptable)?;
     turn.house.quota.registration(session.from, turn.now.elapsed)?;
@@ -105,7 +105,7 @@ pub(super) fn login_start(
     opaque_version: u8,
     message: &OpaqueMessage,
 ) -> Result<AccountAnswer, Fault> {
-    expect_unproved(session)?;
+    expect_place(turn, session)?;
     expect_version(opaque_version)?;
     let request = CredentialRequest::deserialize(message.as_slice()).map_err(|_| Refusal::NotAcceptable)?;
     turn.house.quota.attempt(&name, session.from, turn.now.elapsed)?;
@@ -163,7 +163,7 @@ pub(super) fn authenticate(
     device: DeviceId,
     signature: &Signature,
 ) -> Result<AccountAnswer, Fault> {
-    expect_unproved(session)?;
+    expect_place(turn, session)?;
     let name = turn.local_name(address)?;
     let account = turn.store.account(&name)?;
     let known = turn.store.device(device)?.filter(|known| Some(known.account) == account);
@@ -217,8 +217,15 @@ fn note_failure(turn: &mut Turn<'_>, id: SessionId, session: &mut Session) {
     }
 }
 
-fn expect_unproved(session: &Session) -> Result<(), Refusal> {
-    if matches!(session.stage, Stage::Proved(_)) { Err(Refusal::Conflict) } else { Ok(()) }
+/// A session proves itself once, while there is a place for it.
+fn expect_place(turn: &Turn<'_>, session: &Session) -> Result<(), Refusal> {
+    if matches!(session.stage, Stage::Proved(_)) {
+        return Err(Refusal::Conflict);
+    }
+    if turn.house.online.sessions_count() >= turn.house.limits.sessions_max {
+        return Err(Refusal::ServiceUnavailable);
+    }
+    Ok(())
 }
 
 fn expect_version(opaque_version: u8) -> Result<(), Refusal> {

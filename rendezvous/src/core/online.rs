@@ -17,6 +17,7 @@ const WINDOW_BYTES: usize = 2 << 20;
 #[derive(Debug, Default)]
 pub(super) struct Online {
     accounts: BTreeMap<AccountId, Vec<Seat>>,
+    sessions: usize,
 }
 
 /// A device with a session.
@@ -84,6 +85,7 @@ impl Online {
         let seats = self.accounts.entry(account).or_default();
         let replaced = seats.iter().position(|seat| seat.device == device);
         let replaced = replaced.map(|at| seats.remove(at).session);
+        self.sessions += usize::from(replaced.is_none());
         seats.push(Seat { device, session, tray: None });
         replaced
     }
@@ -91,11 +93,18 @@ impl Online {
     /// Takes a session's seat away; a session without one changes nothing.
     pub(super) fn leave(&mut self, account: AccountId, session: SessionId) {
         if let Some(seats) = self.accounts.get_mut(&account) {
+            let before = seats.len();
             seats.retain(|seat| seat.session != session);
+            self.sessions -= before - seats.len();
             if seats.is_empty() {
                 self.accounts.remove(&account);
             }
         }
+    }
+
+    /// How many sessions there are.
+    pub(super) fn sessions_count(&self) -> usize {
+        self.sessions
     }
 
     pub(super) fn is_online(&self, account: AccountId) -> bool {

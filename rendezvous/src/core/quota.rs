@@ -16,6 +16,8 @@ use super::store::AccountId;
 pub struct Limits {
     /// Accounts. At about 2 KiB each on disk without letters. Refusal: no room left.
     pub accounts_max: u64,
+    /// Proved sessions at a time. At about 40 KiB each. Refusal: not available now.
+    pub sessions_max: usize,
     /// Contacts and requests of one account. Refusal: a quota is used up.
     pub contacts_max: u32,
     /// Requests of others that wait for one account's answer. One more waits unseen, so that an asker learns nothing.
@@ -57,6 +59,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             accounts_max: 1_000_000,
+            sessions_max: 100_000,
             contacts_max: u32::try_from(CONTACTS_MAX).unwrap_or(u32::MAX),
             requests_max: 500,
             mailbox_letters_max: MAILBOX_LETTERS_MAX as u64,

@@ -60,6 +60,10 @@ fn device(seed: u8) -> (SigningKey, Device) {
     (key, device)
 }
 
+fn random() -> SystemRandom {
+    SystemRandom
+}
+
 /// The self-signing key, the first device's key and the device list that grow from `seed`.
 fn keys(seed: u8) -> (SigningKey, SigningKey, DeviceList) {
     let root = SigningKey::from_seed(&[seed; 32]);

@@ -10,9 +10,8 @@ use opaque_ke::{
     ServerRegistration,
 };
 
-use super::{EXPORTER, Person, World, contacts, device, keys};
+use super::{EXPORTER, Person, World, contacts, device, keys, random};
 use crate::core::{Effect, Limits, SessionId};
-use crate::random::SystemRandom;
 
 fn authenticate(person: &Person, key: &SigningKey) -> Request {
     let signature = key.sign(Purpose::Session, &EXPORTER);
@@ -21,7 +20,7 @@ fn authenticate(person: &Person, key: &SigningKey) -> Request {
 }
 
 fn login_start(name: &str) -> Request {
-    let started = ClientLogin::<Suite>::start(&mut SystemRandom, b"password").unwrap();
+    let started = ClientLogin::<Suite>::start(&mut random(), b"password").unwrap();
     let message = OpaqueMessage::new(started.message.serialize().to_vec()).unwrap();
     let name: Name = name.parse().unwrap();
     Request::Account(AccountRequest::LoginStart { name, opaque_version: VERSION, message })
@@ -94,7 +93,7 @@ fn a_block_of_addresses_has_a_limited_number_of_failures() {
 /// Registers a name with the password "password"; gives back the session, which is then proved.
 fn register(world: &mut World, name: &str, seed: u8) -> SessionId {
     let session = world.open();
-    let opaque = ClientRegistration::<Suite>::start(&mut SystemRandom, b"password").unwrap();
+    let opaque = ClientRegistration::<Suite>::start(&mut random(), b"password").unwrap();
     let message = OpaqueMessage::new(opaque.message.serialize().to_vec()).unwrap();
     let name: Name = name.parse().unwrap();
     let start = AccountRequest::RegisterStart { name, opaque_version: VERSION, message };
@@ -106,7 +105,7 @@ fn register(world: &mut World, name: &str, seed: u8) -> SessionId {
     let stretching = key_stretching();
     let parameters = ClientRegistrationFinishParameters::new(Identifiers::default(), Some(&stretching));
     let response = RegistrationResponse::deserialize(message.as_slice()).unwrap();
-    let finished = opaque.state.finish(&mut SystemRandom, b"password", response, parameters).unwrap();
+    let finished = opaque.state.finish(&mut random(), b"password", response, parameters).unwrap();
     let message = OpaqueMessage::new(finished.message.serialize().to_vec()).unwrap();
     let (_, _, list) = keys(seed);
     let (certificate, entry) = (list.certificate, list.entries[0].clone());
@@ -155,11 +154,22 @@ fn a_name_is_given_once() {
     let mut world = World::new();
     register(&mut world, "alice", 10);
     let session = world.open();
-    let opaque = ClientRegistration::<Suite>::start(&mut SystemRandom, b"password").unwrap();
+    let opaque = ClientRegistration::<Suite>::start(&mut random(), b"password").unwrap();
     let message = OpaqueMessage::new(opaque.message.serialize().to_vec()).unwrap();
     let name: Name = "alice".parse().unwrap();
     let start = AccountRequest::RegisterStart { name, opaque_version: VERSION, message };
     assert_eq!(world.ask(session, Request::Account(start)), Err(Refusal::NameTaken));
+}
+
+#[test]
+fn there_are_only_so_many_sessions() {
+    let mut world = World::with(Limits { sessions_max: 1, ..Limits::default() });
+    let (alice, bob) = (world.person("alice", 10), world.person("bob", 20));
+    let a = world.authenticate(&alice);
+    let session = world.open();
+    assert_eq!(world.ask(session, authenticate(&bob, &bob.key)), Err(Refusal::ServiceUnavailable));
+    world.gone(a);
+    assert!(world.ask(session, authenticate(&bob, &bob.key)).is_ok());
 }
 
 #[test]
@@ -273,10 +283,10 @@ fn device_lists_of_strangers_and_of_nobody_are_closed_alike() {
 #[test]
 fn the_secrets_of_the_password_protocol_stay_the_same() {
     let mut world = World::new();
-    let request = ClientRegistration::<Suite>::start(&mut SystemRandom, b"password").unwrap().message;
+    let request = ClientRegistration::<Suite>::start(&mut random(), b"password").unwrap().message;
     let mut evaluate = || {
         let mut tx = world.store.begin().unwrap();
-        let setup = tx.opaque_setup(&mut SystemRandom).unwrap();
+        let setup = tx.opaque_setup(&mut random()).unwrap();
         ServerRegistration::start(&setup, request.clone(), b"alice").unwrap().message.serialize()
     };
     assert_eq!(evaluate(), evaluate());

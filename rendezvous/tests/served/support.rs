@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use hobnob_nat::{Endpoint, exporter};
 use hobnob_rendezvous::random::SystemRandom;
-use hobnob_rendezvous::{Config, Server};
 use hobnob_wire::account::{AccountAnswer, AccountRequest, OpaqueMessage, WrappedKey};
 use hobnob_wire::close::SessionClose;
 use hobnob_wire::codec::{self, LENGTH_BYTES, encode_prefixed, prefixed_len};
 use hobnob_wire::contact::{ContactRequest, ContactText};
 use hobnob_wire::device::{Device, DeviceEntry, DeviceList, DeviceOperation, RootCertificate, SignedEntry};
+use hobnob_wire::invite::Invite;
 use hobnob_wire::keys::{AgreementKey, Purpose, SigningKey};
 use hobnob_wire::mailbox::{LetterCopy, MailboxRequest, Sealed};
 use hobnob_wire::opaque::{Suite, VERSION, key_stretching};
@@ -29,13 +29,6 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) async fn within<T>(what: impl Future<Output = T>) -> T {
     timeout(PATIENCE, what).await.expect("it happens in time")
-}
-
-/// Settings for a rendezvous on a free port of this machine.
-pub(crate) fn config() -> Config {
-    let mut config = Config::default();
-    config.server.listen = "127.0.0.1:0".parse().unwrap();
-    config
 }
 
 /// An account's keys, as its first device holds them.
@@ -94,13 +87,13 @@ fn message(bytes: &[u8]) -> OpaqueMessage {
 }
 
 impl Session {
-    pub(crate) async fn open(server: &Server) -> Self {
+    pub(crate) async fn open(invite: &Invite) -> Self {
         let endpoint = Endpoint::peer("127.0.0.1:0".parse().unwrap()).unwrap();
-        Self::open_from(&endpoint, server).await
+        Self::open_from(&endpoint, invite).await
     }
 
-    pub(crate) async fn open_from(endpoint: &Endpoint, server: &Server) -> Self {
-        let connection = dial(endpoint, server).await;
+    pub(crate) async fn open_from(endpoint: &Endpoint, invite: &Invite) -> Self {
+        let connection = dial(endpoint, invite).await;
         let (send, recv) = within(connection.open_bi()).await.unwrap();
         Self { connection, send, recv, next: 0, pushes: VecDeque::new() }
     }
@@ -115,11 +108,16 @@ impl Session {
     }
 
     pub(crate) async fn hear(&mut self) -> ServerFrame {
+        self.hear_what_is_left().await.expect("the session goes on")
+    }
+
+    /// The next frame; `None` when the session has ended.
+    pub(crate) async fn hear_what_is_left(&mut self) -> Option<ServerFrame> {
         let mut prefix = [0; LENGTH_BYTES];
-        within(self.recv.read_exact(&mut prefix)).await.unwrap();
+        within(self.recv.read_exact(&mut prefix)).await.ok()?;
         let mut body = vec![0; prefixed_len(prefix, "", ServerFrame::BYTES_MAX).unwrap()];
-        within(self.recv.read_exact(&mut body)).await.unwrap();
-        codec::decode(&body).unwrap()
+        within(self.recv.read_exact(&mut body)).await.ok()?;
+        Some(codec::decode(&body).unwrap())
     }
 
     /// Asks and waits for the answer; what is pushed meanwhile is kept.
@@ -242,8 +240,8 @@ impl Session {
     }
 
     /// A session of a known device that has heard everything up to the complete roster.
-    pub(crate) async fn resume(server: &Server, peer: &Peer) -> Self {
-        let mut session = Self::open(server).await;
+    pub(crate) async fn resume(invite: &Invite, peer: &Peer) -> Self {
+        let mut session = Self::open(invite).await;
         session.authenticate(peer).await.unwrap();
         session.say(&ClientFrame::Resume { roster: 0 }).await;
         session
@@ -258,10 +256,7 @@ impl Session {
     }
 
     pub(crate) async fn deposit(&mut self, to: &Peer, number: u8, sealed: &[u8]) -> Result<Answer, Refusal> {
-        let copy = LetterCopy { device: to.device(), sealed: Sealed::new(sealed).unwrap() };
-        let copies = List::new(vec![copy]).unwrap();
-        let (to, letter) = (to.address.clone(), LetterId::new([number; 16]));
-        self.ask(Request::Mailbox(MailboxRequest::Deposit { to, letter, copies })).await
+        self.ask(deposit(to, number, sealed)).await
     }
 
     /// Why the rendezvous closed the session.
@@ -272,9 +267,16 @@ impl Session {
     }
 }
 
+/// A letter for one device.
+pub(crate) fn deposit(to: &Peer, number: u8, sealed: &[u8]) -> Request {
+    let copy = LetterCopy { device: to.device(), sealed: Sealed::new(sealed).unwrap() };
+    let copies = List::new(vec![copy]).unwrap();
+    let (to, letter) = (to.address.clone(), LetterId::new([number; 16]));
+    Request::Mailbox(MailboxRequest::Deposit { to, letter, copies })
+}
+
 /// A connection that has said nothing.
-pub(crate) async fn dial(endpoint: &Endpoint, server: &Server) -> Connection {
-    let invite = server.invite();
-    let address: SocketAddr = server.listen();
+pub(crate) async fn dial(endpoint: &Endpoint, invite: &Invite) -> Connection {
+    let address = SocketAddr::new(invite.host.parse().unwrap(), invite.port);
     within(endpoint.open_session(address, invite.pin)).await.unwrap()
 }
