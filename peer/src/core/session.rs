@@ -58,14 +58,15 @@ impl Session {
         self.state = State::Up;
         self.complete = false;
         turn.event(Event::Session { session: SessionState::Up, problem: None });
-        let presence = settings::presence(turn.store)?;
-        turn.ask(Asked::Presence, Request::Presence(presence));
-        turn.effect(Effect::Resume { roster: self.roster });
+        // Prekeys go first: the rendezvous counts them when we resume.
         if !keys.olm.has_one_time_keys() {
             publish(turn, keys, PREKEYS_PUBLISHED)?;
         } else if keys.olm.has_unpublished() {
             publish(turn, keys, 0)?;
         }
+        let presence = settings::presence(turn.store)?;
+        turn.ask(Asked::Presence, Request::Presence(presence));
+        turn.effect(Effect::Resume { roster: self.roster });
         Ok(())
     }
 

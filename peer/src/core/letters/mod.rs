@@ -5,13 +5,15 @@
 //! | [`store`] | what is kept of letters |
 //! | `compose` | from words to letters and copies |
 //! | `seal` | from waiting copies to ciphertext, within the window of each Olm session |
-//! | `outbox` | which way each copy goes, and how far it has come |
+//! | `outbox` | which way each copy goes |
+//! | `progress` | how far each copy has come |
 //! | `inbox` | from ciphertext to letters, once each |
 //! | `show` | letters as users see them |
 
 pub(crate) mod compose;
 pub(crate) mod inbox;
 pub(crate) mod outbox;
+mod progress;
 pub(crate) mod seal;
 pub(crate) mod show;
 pub mod store;

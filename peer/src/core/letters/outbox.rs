@@ -1,4 +1,4 @@
-//! Which way each sealed copy goes, and how far it has come.
+//! Which way each sealed copy goes.
 //!
 //! A copy goes over the link to its device when there is one, else to the mailbox at once. A link that
 //! does not acknowledge within [`ACK_WAIT`], or is lost, is followed by the mailbox.
@@ -8,20 +8,17 @@ use std::time::Duration;
 
 use hobnob_wire::account::AccountRequest;
 use hobnob_wire::bounded::List;
-use hobnob_wire::codec::decode;
 use hobnob_wire::letter::{Reached, Receipt};
 use hobnob_wire::link::LinkFrame;
 use hobnob_wire::mailbox::{LetterCopy, MailboxRequest};
 use hobnob_wire::session::Request;
 use hobnob_wire::{Address, DeviceId, LetterId, Refusal};
 
-use super::compose::{self, RECEIPT, TEXT};
+use super::compose;
+use super::progress::{advance, fail, fail_unaddressed};
 use super::seal::seal_waiting;
-use super::show;
-use super::store::Copy;
 use crate::core::contact::Contacts;
 use crate::core::effect::Effect;
-use crate::core::event::Event;
 use crate::core::input::{LinkId, RequestError};
 use crate::core::keys::Keyring;
 use crate::core::link::Links;
@@ -36,6 +33,9 @@ const ACK_WAIT: Duration = Duration::from_secs(7);
 
 /// How long to wait after a refusal that may pass.
 const REFUSED_WAIT: Duration = Duration::from_secs(5);
+
+/// How long to wait before a full mailbox is tried again.
+const FULL_WAIT: Duration = Duration::from_secs(60);
 
 /// A copy of a letter: which letter, for which device.
 type Key = (LetterId, DeviceId);
@@ -70,96 +70,14 @@ pub(crate) struct Outbox {
     /// Accounts whose devices were asked for in this session, so that a rendezvous that gives no list to
     /// trust is not asked for ever.
     asked: BTreeSet<Address>,
+    /// Copies whose deposit was refused because of one device among several: each goes alone now.
+    alone: BTreeSet<Key>,
 }
 
 /// Asks for an account's devices.
 pub(crate) fn ask_devices<S, E>(turn: &mut Turn<'_, S, E>, address: &Address) {
     let request = AccountRequest::Devices { address: address.clone() };
     turn.ask(Asked::Devices(address.clone()), Request::Account(request));
-}
-
-/// Whether a copy may go from one state to the other. States never run backwards, and what arrived has
-/// not failed.
-const fn goes_on(from: LetterState, to: LetterState) -> bool {
-    match (from, to) {
-        (LetterState::Queued, LetterState::Failed) => true,
-        (_, LetterState::Failed) => false,
-        (LetterState::Failed, to) => matches!(to, LetterState::Delivered | LetterState::Read),
-        (from, to) => to as u8 > from as u8,
-    }
-}
-
-/// A copy has come further. Late and repeated news change nothing.
-pub(crate) fn advance<S: Store, E: Entropy>(
-    turn: &mut Turn<'_, S, E>,
-    own: &Address,
-    (letter, device): Key,
-    state: LetterState,
-) -> Result<bool, S::Error> {
-    let Some(copy) = turn.store.copy(letter, device)? else {
-        return Ok(false);
-    };
-    if !goes_on(copy.state, state) {
-        return Ok(false);
-    }
-    turn.store.set_copy_state(letter, device, state)?;
-    let Some(stored) = turn.store.letter(own, letter)? else {
-        return Ok(true);
-    };
-    if stored.kind == TEXT {
-        if copy.address == stored.to {
-            turn.event(Event::LetterState { id: letter, to: stored.to, device, state });
-        }
-        return Ok(true);
-    }
-    // Nobody looks at other letters once they have arrived. Nobody answers a receipt of delivery, so it
-    // has arrived when it is in the mailbox.
-    let delivered = |body: &[u8]| decode(body).is_ok_and(|body: Receipt| body.reached == Reached::Delivered);
-    let enough = if stored.kind == RECEIPT && delivered(&stored.body) {
-        LetterState::Accepted
-    } else {
-        LetterState::Delivered
-    };
-    let over = |copy: &Copy| copy.state == LetterState::Failed || copy.state >= enough;
-    if turn.store.copies(letter)?.iter().all(over) {
-        turn.store.remove_letter(own, letter)?;
-    }
-    Ok(true)
-}
-
-/// A copy cannot be sent.
-pub(crate) fn fail<S: Store, E: Entropy>(
-    turn: &mut Turn<'_, S, E>,
-    own: &Address,
-    key: Key,
-    refusal: Refusal,
-) -> Result<(), S::Error> {
-    let words = refusal.to_string();
-    turn.store.set_letter_state(own, key.0, LetterState::Failed, Some(&words))?;
-    advance(turn, own, key, LetterState::Failed)?;
-    Ok(())
-}
-
-/// An account's devices cannot be had: letters that wait for them have failed.
-fn fail_unaddressed<S: Store, E: Entropy>(
-    turn: &mut Turn<'_, S, E>,
-    own: &Address,
-    address: &Address,
-    refusal: Refusal,
-) -> Result<(), S::Error> {
-    for id in turn.store.take_unaddressed(address)? {
-        turn.store.set_letter_state(own, id, LetterState::Failed, Some(&refusal.to_string()))?;
-        let Some(letter) = turn.store.letter(own, id)? else {
-            continue;
-        };
-        if letter.kind == TEXT {
-            let view = show::view(turn.store, own, &letter)?;
-            turn.event(Event::Letter(view));
-        } else {
-            turn.store.remove_letter(own, id)?;
-        }
-    }
-    Ok(())
 }
 
 /// Whether trying again later may help.
@@ -169,7 +87,6 @@ const fn may_pass(refusal: Refusal) -> bool {
         Refusal::InternalServerError
             | Refusal::ServiceUnavailable
             | Refusal::TooManyRequests
-            | Refusal::ResourceConstraint
             | Refusal::RemoteServerTimeout
     )
 }
@@ -192,12 +109,18 @@ impl Outbox {
                 }
             }
         }
+        let own = keys.identity.address.clone();
         let mut deposits: Vec<(LetterId, Address, Vec<DeviceId>)> = Vec::new();
         for copy in turn.store.unsent()? {
-            if keys.trust.list(turn.store, &copy.address)?.is_none() {
-                continue;
-            }
             let key = (copy.letter, copy.device);
+            match keys.trust.list(turn.store, &copy.address)?.map(|list| list.device(copy.device)) {
+                None => continue,
+                Some(None) => {
+                    fail(turn, &own, key, Refusal::UnknownDevice)?;
+                    continue;
+                }
+                Some(Some(_)) => {}
+            }
             let link = routes.links.up(copy.device);
             let on_link = match self.flights.get(&key) {
                 None => link,
@@ -208,7 +131,11 @@ impl Outbox {
                 self.send_on_link(turn, key, link)?;
             } else if routes.session_up {
                 self.flights.insert(key, Flight::Mailbox);
-                match deposits.iter_mut().find(|(id, to, _)| *id == copy.letter && *to == copy.address) {
+                let alone = self.alone.contains(&key);
+                let same = |(letter, to, _): &&mut (LetterId, Address, Vec<DeviceId>)| {
+                    !alone && *letter == copy.letter && *to == copy.address
+                };
+                match deposits.iter_mut().find(same) {
                     Some((_, _, devices)) => devices.push(copy.device),
                     None => deposits.push((copy.letter, copy.address, vec![copy.device])),
                 }
@@ -267,25 +194,50 @@ impl Outbox {
         (letter, to, devices): (LetterId, Address, Vec<DeviceId>),
         result: Result<(), RequestError>,
     ) -> Result<(), S::Error> {
+        let several = devices.len() > 1;
         for device in devices {
             let key = (letter, device);
             // The device itself may have acknowledged meanwhile.
             self.flights.remove(&key);
             match result {
                 Ok(()) => {
+                    self.alone.remove(&key);
                     advance(turn, own, key, LetterState::Accepted)?;
                 }
                 Err(RequestError::SessionLost) => {}
-                Err(RequestError::Refused(refusal)) if may_pass(refusal) => {
-                    let until = turn.now.monotonic + REFUSED_WAIT;
-                    self.flights.insert(key, Flight::Held { until });
-                }
                 Err(RequestError::Refused(refusal)) => {
-                    fail(turn, own, key, refusal)?;
-                    ask_devices(turn, &to);
+                    self.deposit_refused(turn, own, key, (refusal, several))?;
+                    if refusal == Refusal::UnknownDevice {
+                        ask_devices(turn, &to);
+                    }
                 }
             }
         }
+        Ok(())
+    }
+
+    fn deposit_refused<S: Store, E: Entropy>(
+        &mut self,
+        turn: &mut Turn<'_, S, E>,
+        own: &Address,
+        key: Key,
+        (refusal, several): (Refusal, bool),
+    ) -> Result<(), S::Error> {
+        let now = turn.now.monotonic;
+        let full = refusal == Refusal::ResourceConstraint;
+        // The list that is asked for then will say whether the device is gone.
+        let gone = refusal == Refusal::UnknownDevice;
+        let until = if several && (full || gone) {
+            self.alone.insert(key);
+            now
+        } else if full {
+            now + FULL_WAIT
+        } else if gone || may_pass(refusal) {
+            now + REFUSED_WAIT
+        } else {
+            return fail(turn, own, key, refusal);
+        };
+        self.flights.insert(key, Flight::Held { until });
         Ok(())
     }
 
@@ -331,6 +283,7 @@ impl Outbox {
     /// A session came up: everything may be asked again.
     pub(crate) fn session_up(&mut self) {
         self.asked.clear();
+        self.alone.clear();
         self.paused_until = None;
     }
 
@@ -418,32 +371,4 @@ pub(crate) fn readdress<S: Store, E: Entropy>(
         compose::address(turn.store, keys, letter, address)?;
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use LetterState::{Accepted, Delivered, Failed, Queued, Read};
-
-    #[test]
-    fn states_never_run_backwards() {
-        let all = [Failed, Queued, Accepted, Delivered, Read];
-        let allowed: Vec<_> = all
-            .iter()
-            .flat_map(|from| all.iter().map(move |to| (*from, *to)))
-            .filter(|(from, to)| goes_on(*from, *to))
-            .collect();
-        let expected = [
-            (Failed, Delivered),
-            (Failed, Read),
-            (Queued, Failed),
-            (Queued, Accepted),
-            (Queued, Delivered),
-            (Queued, Read),
-            (Accepted, Delivered),
-            (Accepted, Read),
-            (Delivered, Read),
-        ];
-        assert_eq!(allowed, expected);
-    }
 }

@@ -13,7 +13,7 @@ use hobnob_wire::mailbox::{MailboxRequest, Prekey};
 use hobnob_wire::session::Request;
 use hobnob_wire::{Address, DeviceId, LetterId, Refusal};
 
-use super::outbox::fail;
+use super::progress::fail;
 use crate::core::keys::Keyring;
 use crate::core::keys::olm::OlmSession;
 use crate::core::store::{SavedSession, Store};

@@ -51,6 +51,8 @@ pub(crate) struct Rendezvous {
     pub(crate) deposits: Vec<Deposit>,
     /// Signals passed on.
     pub(crate) signals: usize,
+    /// A device whose mailbox is full.
+    pub(crate) full: Option<DeviceId>,
     /// How every deposit is refused.
     pub(crate) refuse_deposits: Option<Refusal>,
 }
@@ -173,6 +175,9 @@ impl Rendezvous {
             MailboxRequest::Deposit { to: _, letter, copies } => {
                 if let Some(refusal) = self.refuse_deposits {
                     return Err(refusal);
+                }
+                if copies.iter().any(|copy| Some(copy.device) == self.full) {
+                    return Err(Refusal::ResourceConstraint);
                 }
                 let bytes =
                     |copy: &hobnob_wire::mailbox::LetterCopy| (copy.device, copy.sealed.as_slice().to_vec());

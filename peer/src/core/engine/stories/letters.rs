@@ -232,6 +232,22 @@ fn a_refusal_that_may_pass_is_tried_again() {
 }
 
 #[test]
+fn a_full_mailbox_of_one_device_does_not_keep_the_letter_from_another() {
+    let mut world = World::of_two(18);
+    let second = world.add_device(1);
+    world.connect(second);
+    world.reachable = false;
+    world.rendezvous.full = Some(world.nodes[second].device);
+    world.send(0, 1, "hello");
+    world.run(2 * SECOND);
+    assert_eq!(world.words(1, 0), ["hello"]);
+    assert_eq!(world.words(second, 0).len(), 0);
+    world.rendezvous.full = None;
+    world.run(61 * SECOND);
+    assert_eq!(world.words(second, 0), ["hello"]);
+}
+
+#[test]
 fn strangers_cannot_be_written_to_and_are_told_why() {
     let mut world = World::new(14);
     world.register("alice");
