@@ -6,14 +6,14 @@
 //!
 //! | module | what it decides |
 //! | --- | --- |
-//! | [`rendezvous`] | who may ask what at which stage of a session; routes to the others |
-//! | [`account`], [`device`] | registration, login, proof of a device, the device list |
-//! | [`contact`], [`roster`] | who sees whom, and how both sides learn of it |
-//! | [`presence`] | what others see of an account |
-//! | [`mailbox`], [`prekey`] | letters that wait, keys to begin with |
-//! | [`signal`] | introductions |
+//! | `rendezvous` | who may ask what at which stage of a session; routes to the others |
+//! | `account`, `device` | registration, login, proof of a device, the device list |
+//! | [`contact`], `roster` | who sees whom, and how both sides learn of it |
+//! | `presence` | what others see of an account |
+//! | `mailbox`, `prekey` | letters that wait, keys to begin with |
+//! | `signal` | introductions |
 //! | [`quota`] | how much and how often |
-//! | [`online`] | who has a session now |
+//! | `online` | who has a session now |
 //! | [`store`] | what must last, as verbs |
 
 mod account;
