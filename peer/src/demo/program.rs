@@ -59,8 +59,11 @@ impl Cargo {
             Some(name) => name,
         };
         let mut command = Command::new(&self.program);
-        command.args(["build", "--package", RENDEZVOUS, "--profile", profile, "--target-dir"]);
-        command.arg(folder.parent().unwrap_or(folder)).current_dir(&self.sources);
+        command.args(["build", "--bin", RENDEZVOUS, "--profile", profile, "--target-dir"]);
+        // In the workspace, not in a crate: with other features every dependency would be built again.
+        command
+            .arg(folder.parent().unwrap_or(folder))
+            .current_dir(self.sources.parent().unwrap_or(&self.sources));
         if quiet {
             command.arg("--quiet");
         }
