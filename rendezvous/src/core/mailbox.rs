@@ -132,7 +132,7 @@ fn push_page(turn: &mut Turn<'_>, me: &Proof) -> Result<(), Fault> {
         return Ok(());
     };
     let ((letters, bytes), after) = (tray.room(), tray.last);
-    if letters == 0 || bytes == 0 {
+    if !tray.takes() {
         return Ok(());
     }
     let page = turn.store.letters_after(me.device, after, Page { letters, bytes })?;
@@ -142,8 +142,7 @@ fn push_page(turn: &mut Turn<'_>, me: &Proof) -> Result<(), Fault> {
     for delivery in &page {
         tray.note_sent(delivery.seq, delivery.sealed.as_slice().len());
     }
-    let (letters, bytes) = tray.room();
-    tray.behind = letters == 0 || bytes == 0;
+    tray.behind = !tray.takes();
     for delivery in page {
         turn.push(vec![me.session], Push::Letter(delivery));
     }

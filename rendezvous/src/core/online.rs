@@ -37,7 +37,7 @@ pub(super) struct Tray {
     sent_bytes: usize,
     /// The last place that was pushed.
     pub(super) last: u64,
-    /// Whether letters may wait after `last`.
+    /// Whether letters may wait after `last`; then there is no room.
     pub(super) behind: bool,
 }
 
@@ -52,10 +52,11 @@ impl Tray {
         (WINDOW_LETTERS.saturating_sub(self.sent.len()), WINDOW_BYTES.saturating_sub(self.sent_bytes))
     }
 
-    /// Whether a letter may be pushed at once: nothing waits before it, and there is room.
+    /// Whether a letter may be pushed at once. It never overtakes one that waits: letters wait only while there is no room,
+    /// because every acknowledgement is answered with as many as there is room for.
     pub(super) fn takes(&self) -> bool {
         let (letters, bytes) = self.room();
-        !self.behind && letters > 0 && bytes > 0
+        letters > 0 && bytes > 0
     }
 
     pub(super) fn note_sent(&mut self, seq: u64, bytes: usize) {
