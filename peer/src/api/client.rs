@@ -25,6 +25,7 @@ use super::kind::ErrorBody;
 use crate::core::command::{CommandError, ErrorKind};
 use crate::core::event::Event;
 use crate::core::view::{ContactView, LetterView, StatusView, TransferView};
+use crate::events::Cursor;
 
 /// How long an answer may take. The daemon itself waits for the rendezvous for less.
 const ANSWER_WAIT: Duration = Duration::from_secs(60);
@@ -223,7 +224,19 @@ impl ApiClient {
     /// # Errors
     /// Why the daemon does not answer.
     pub async fn events(&self) -> Result<EventStream, CommandError> {
-        let url = format!("{}/v1/events", self.access.url.replacen("http", "ws", 1));
+        self.stream("/v1/events").await
+    }
+
+    /// Everything that has happened after `cursor`, as far as it is kept, and from now on.
+    ///
+    /// # Errors
+    /// Why the daemon does not answer.
+    pub async fn events_after(&self, cursor: Cursor) -> Result<EventStream, CommandError> {
+        self.stream(&format!("/v1/events?after={cursor}")).await
+    }
+
+    async fn stream(&self, path: &str) -> Result<EventStream, CommandError> {
+        let url = format!("{}{path}", self.access.url.replacen("http", "ws", 1));
         let mut request = url.into_client_request().map_err(|error| stream_lost(&error))?;
         let token = HeaderValue::try_from(self.access.token.header()).map_err(|error| {
             CommandError::new(ErrorKind::Failure, format!("the token is damaged: {error}"))

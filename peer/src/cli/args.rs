@@ -10,6 +10,7 @@ use hobnob_wire::{Address, Name, TransferId};
 use super::units::parse_rate;
 use crate::api::bodies::{LETTERS_DEFAULT, LETTERS_MAX, PresenceState};
 use crate::core::view::LetterState;
+use crate::events::Cursor;
 
 /// Letters and files straight to your contacts.
 #[derive(Debug, Parser)]
@@ -83,7 +84,11 @@ pub(super) enum Command {
         keep_unread: bool,
     },
     /// Print every event as it happens
-    Tail,
+    Tail {
+        /// Begin with what has happened after this event; 0 for everything that is kept
+        #[arg(long, value_name = "CURSOR")]
+        after: Option<Cursor>,
+    },
     /// Files and folders
     #[command(subcommand)]
     File(File),
@@ -326,6 +331,7 @@ mod tests {
             "send bob hi --wait delivered --timeout 0.5".into(),
             "history bob --limit 10 --keep-unread".into(),
             "tail".into(),
+            "tail --after 0".into(),
             "file send bob a b --limit 5MB --as-is --wait".into(),
             "file list".into(),
             format!("file accept {ID} --to /tmp"),

@@ -34,7 +34,7 @@ use self::args::{Arguments, Command, Global};
 pub(crate) use self::output::{Output, table};
 pub(crate) use self::progress::{follow, progress_line};
 pub(crate) use self::stop::Stop;
-pub(crate) use self::units::{rate, size};
+pub(crate) use self::units::{elapsed, rate, size};
 use crate::api::client::ApiClient;
 use crate::client::Options;
 use crate::core::command::{CommandError, ErrorKind};
@@ -117,7 +117,7 @@ async fn perform(global: &Global, command: Command, output: Output) -> Result<()
         Command::History { address, limit, keep_unread } => {
             letters::history(&api()?, &address, (limit, keep_unread), output).await
         }
-        Command::Tail => tail::run(&api()?, output).await,
+        Command::Tail { after } => tail::run(&api()?, after, output).await,
         Command::File(file) => file::run(&api()?, file, output).await,
         Command::Config(config) => config::run(&api()?, config, output).await,
         Command::Demo { .. } => Ok(()),

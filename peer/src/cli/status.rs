@@ -6,6 +6,7 @@ use super::args::Presence;
 use super::output::{Output, table};
 use super::shown;
 use super::stop::Stop;
+use super::units::elapsed;
 use crate::api::bodies::PresenceSet;
 use crate::api::client::ApiClient;
 use crate::core::view::{SessionState, StatusView};
@@ -29,7 +30,7 @@ fn human(status: &StatusView) -> String {
     ];
     for link in &status.links {
         let handshake = Duration::from_micros(link.handshake_us);
-        let text = format!("{}, {}, handshake {handshake:.1?}", link.address, link.path);
+        let text = format!("{}, {}, handshake {}", link.address, link.path, elapsed(handshake));
         rows.push(vec!["link".to_owned(), text]);
     }
     table(&rows)
@@ -38,6 +39,6 @@ fn human(status: &StatusView) -> String {
 pub(super) async fn presence(api: &ApiClient, presence: Presence, output: Output) -> Result<(), Stop> {
     let Presence::Set { state, text } = presence;
     api.set_presence(&PresenceSet { state, text }).await?;
-    output.note("Contacts see it when the session is up.");
+    output.note("Contacts see it as soon as there is a session.");
     Ok(())
 }

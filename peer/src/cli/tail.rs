@@ -9,9 +9,13 @@ use super::stop::Stop;
 use crate::api::client::{ApiClient, Happening, Notice};
 use crate::core::event::Event;
 use crate::core::view::SessionState;
+use crate::events::Cursor;
 
-pub(super) async fn run(api: &ApiClient, output: Output) -> Result<(), Stop> {
-    let mut events = api.events().await?;
+pub(super) async fn run(api: &ApiClient, after: Option<Cursor>, output: Output) -> Result<(), Stop> {
+    let mut events = match after {
+        Some(cursor) => api.events_after(cursor).await?,
+        None => api.events().await?,
+    };
     output.note("Waiting for events; stop with Ctrl-C.");
     loop {
         let notice = events.next().await?;

@@ -1,5 +1,7 @@
 //! Sizes, rates and spans of time, as people write and read them.
 
+use std::time::Duration;
+
 /// Factors by unit, in lower case. `KB` is a thousand bytes, `KiB` is 1,024.
 const UNITS: [(&str, u64); 15] = [
     ("", 1),
@@ -67,6 +69,17 @@ pub(crate) fn rate(bytes_per_second: u64) -> String {
 pub(crate) fn span(seconds: u64) -> String {
     let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
     if hours > 0 { format!("{hours}:{minutes:02}:{seconds:02}") } else { format!("{minutes}:{seconds:02}") }
+}
+
+/// A short time, with two or three digits: `850 µs`, `3.2 ms`, `116 ms`, `1.5 s`.
+pub(crate) fn elapsed(time: Duration) -> String {
+    let micros = time.as_micros();
+    match micros {
+        0..1_000 => format!("{micros} µs"),
+        1_000..10_000 => format!("{}.{} ms", micros / 1_000, micros / 100 % 10),
+        10_000..1_000_000 => format!("{} ms", micros / 1_000),
+        _ => format!("{}.{} s", micros / 1_000_000, micros / 100_000 % 10),
+    }
 }
 
 /// How much of `size` is `done`, in whole percent, never 100 before it is all.
@@ -137,6 +150,8 @@ mod tests {
     #[test]
     fn spans_and_shares_read_as_expected() {
         assert_eq!([span(0), span(9), span(754), span(3723)], ["0:00", "0:09", "12:34", "1:02:03"]);
+        let times = [850, 3_299, 116_400, 999_999, 1_560_000].map(Duration::from_micros).map(elapsed);
+        assert_eq!(times, ["850 µs", "3.2 ms", "116 ms", "999 ms", "1.5 s"]);
         assert_eq!([percent(0, 0), percent(0, 10), percent(999, 1000), percent(10, 10)], [100, 0, 99, 100]);
     }
 }
