@@ -72,7 +72,7 @@ fn list(transfers: &[TransferView], output: Output) -> Result<(), Stop> {
         output.note("No transfers yet. Send something: hobnob file send ADDRESS PATH");
         return Ok(());
     }
-    let head = ["ID", "PEER", "", "STATE", "SIZE", "DONE", "RATE", "ETA", "PATH", "NAME"];
+    let head = ["ID", "PEER", "WAY", "STATE", "SIZE", "DONE", "RATE", "ETA", "PATH", "NAME"];
     let mut rows = vec![head.map(str::to_owned).to_vec()];
     rows.extend(transfers.iter().map(row));
     output.line(&table(&rows))
@@ -103,8 +103,13 @@ pub(super) fn transfer_line(transfer: &TransferView) -> String {
         TransferDirection::Out => "to",
     };
     let why = transfer.error.as_deref().map_or(String::new(), |error| format!(": {}", shown::line(error)));
+    let progress = if transfer.state == TransferState::Running {
+        format!(" {} % at {}", percent(transfer.done, transfer.size), rate(transfer.rate))
+    } else {
+        String::new()
+    };
     format!(
-        "{}  {}  {} {}  {}  {}{why}",
+        "{}  {}{progress}  {} {}  {}  {}{why}",
         transfer.id,
         state(transfer.state),
         preposition,
@@ -141,7 +146,7 @@ fn present(path: &Path) -> Result<PathBuf, Stop> {
     match full.symlink_metadata() {
         Ok(_) => Ok(full),
         Err(error) => {
-            let text = format!("cannot send {}: {error}", path.display());
+            let text = format!("cannot send {}: {error}; check the path", path.display());
             Err(Stop::because(ErrorKind::NotFound, text))
         }
     }

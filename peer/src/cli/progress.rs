@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use hobnob_wire::TransferId;
 use tokio::time::timeout;
 
 use super::file::state;
@@ -26,12 +25,9 @@ pub(crate) async fn follow(
     patience: Option<Duration>,
     mut changed: impl FnMut(&TransferView) -> Result<(), Stop>,
 ) -> Result<TransferView, Stop> {
-    loop {
-        changed(&transfer)?;
-        if transfer.state.is_final() {
-            return Ok(transfer);
-        }
-        let next = next(api, events, transfer.id);
+    changed(&transfer)?;
+    while !transfer.state.is_final() {
+        let next = next((api, events), &transfer);
         transfer = match patience {
             None => next.await?,
             Some(patience) => timeout(patience, next).await.unwrap_or_else(|_| {
@@ -39,20 +35,27 @@ pub(crate) async fn follow(
                 Err(Stop::because(ErrorKind::TimedOut, text))
             })?,
         };
+        changed(&transfer)?;
     }
+    Ok(transfer)
 }
 
-async fn next(api: &ApiClient, events: &mut EventStream, id: TransferId) -> Result<TransferView, Stop> {
+/// What the transfer has become, once that is not what it is now.
+async fn next(
+    (api, events): (&ApiClient, &mut EventStream),
+    now: &TransferView,
+) -> Result<TransferView, Stop> {
     loop {
         match events.next().await?.what {
             Happening::Event(event) => {
                 if let Event::Transfer(transfer) = *event
-                    && transfer.id == id
+                    && transfer.id == now.id
+                    && transfer != *now
                 {
                     return Ok(transfer);
                 }
             }
-            Happening::Missed => return Ok(api.transfer(id).await?),
+            Happening::Missed => return Ok(api.transfer(now.id).await?),
             Happening::Unknown => {}
         }
     }

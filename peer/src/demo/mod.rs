@@ -38,6 +38,9 @@ pub(crate) async fn run(files: &[PathBuf], keep: bool, output: Output) -> Result
     let mut report = match told {
         Ok(report) => report,
         Err(stop) => {
+            if output.is_live() {
+                output.live("");
+            }
             stage.stop().await;
             return Err(stop);
         }

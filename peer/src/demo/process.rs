@@ -40,7 +40,8 @@ impl Process {
         };
         let messages = File::options().create(true).append(true).open(log);
         let messages = messages.map_err(|error| failed(format!("no log: {error}")))?;
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(messages).process_group(0);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(messages);
+        command.process_group(0).kill_on_drop(false);
         let mut child = command.spawn().map_err(|error| failed(error.to_string()))?;
         let stdout = child.stdout.take();
         let process = Self { pid: child.id().unwrap_or(0), child: Some(child) };

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::stage::Kept;
 use super::transfer::Sent;
 use super::witness::Seen;
-use crate::cli::{Output, Stop, rate, size, table};
+use crate::cli::{Output, Stop, elapsed, rate, size, table};
 use crate::core::view::LinkView;
 
 /// The figures at the end; also one JSON object.
@@ -51,10 +51,10 @@ impl Report {
             path,
             handshake_us: link.handshake_us,
             bytes,
-            seconds: sent.took.as_secs_f64(),
+            seconds: hundredths(sent.took.as_secs_f64()),
             rate,
-            cpu_seconds_alice: sent.cpu_alice,
-            cpu_seconds_bob: sent.cpu_bob,
+            cpu_seconds_alice: sent.cpu_alice.map(hundredths),
+            cpu_seconds_bob: sent.cpu_bob.map(hundredths),
             hash_equal: sent.hash_equal,
             hash: sent.hash,
             rendezvous_saw: seen,
@@ -71,7 +71,7 @@ impl Report {
         let equal = if self.hash_equal { "equal" } else { "DIFFERENT" };
         let rows = [
             ("path", self.path.clone()),
-            ("handshake", format!("{:.1?}", Duration::from_micros(self.handshake_us))),
+            ("handshake", elapsed(Duration::from_micros(self.handshake_us))),
             ("rate", format!("{} ({} in {:.2} s)", rate(self.rate), size(self.bytes), self.seconds)),
             ("CPU", format!("alice {}, bob {}", cpu(self.cpu_seconds_alice), cpu(self.cpu_seconds_bob))),
             ("BLAKE3", format!("{equal}, {}…", self.hash.get(..16).unwrap_or(&self.hash))),
@@ -91,6 +91,11 @@ impl Report {
         let kept = self.kept.as_ref().map_or(String::new(), how_to_talk);
         format!("\n{}\n\n{verdict}{kept}", table(&rows))
     }
+}
+
+/// Without digits that were not measured.
+fn hundredths(seconds: f64) -> f64 {
+    (seconds * 100.0).round() / 100.0
 }
 
 fn cpu(seconds: Option<f64>) -> String {
@@ -142,7 +147,7 @@ mod tests {
     fn the_report_is_short_and_aligned() {
         let expected = "
   path        direct
-  handshake   3.2ms
+  handshake   3.2 ms
   rate        512.0 MiB/s (256.0 MiB in 0.50 s)
   CPU         alice 0.25 s, bob not known
   BLAKE3      equal, 0123456789abcdef…

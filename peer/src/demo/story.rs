@@ -13,7 +13,7 @@ use super::transfer;
 use super::witness::{self, Seen};
 use crate::api::bodies::{ContactAdd, LetterSend};
 use crate::api::client::ApiClient;
-use crate::cli::{Output, Stop};
+use crate::cli::{Output, Stop, elapsed};
 use crate::core::command::CommandError;
 use crate::core::view::{ContactView, LetterState, LinkView};
 
@@ -33,7 +33,7 @@ pub(super) async fn tell(
 
     let there = write(&mut people.alice, &mut people.bob, HELLO).await?;
     let back = write(&mut people.bob, &mut people.alice, ANSWER).await?;
-    output.note(&format!("  ✓ Letters went both ways, in {there:.1?} and {back:.1?}."));
+    output.note(&format!("  ✓ Letters went both ways, in {} and {}.", elapsed(there), elapsed(back)));
 
     let letters = [HELLO, ANSWER, WHILE_AWAY].map(|text| text.as_bytes().to_vec());
     let secrets: Vec<Vec<u8>> = letters.into_iter().chain(content.pieces.iter().cloned()).collect();
@@ -41,7 +41,7 @@ pub(super) async fn tell(
     output.note("  ✓ A letter waited for Bob at the rendezvous while he was away.");
 
     let sent = transfer::send(stage, &mut people, &content, output).await?;
-    output.note("  ✓ The file has arrived.");
+    output.note("  ✓ What Alice sent has arrived.");
 
     let link = link(&mut people).await?;
     let at_the_end = search(stage, secrets).await?;
