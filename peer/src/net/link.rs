@@ -211,7 +211,7 @@ impl LinkRoom {
         tracing::debug!(link = link.0, "a link is up");
         let failed = tokio::select! {
             failed = self.read(link, receive, keys.receive) => failed,
-            failed = write(orders, send, keys.send, &connection) => failed,
+            failed = write(orders, send, keys.send, &candidate.closer) => failed,
             () = self.hand_on(link, &connection) => Failed::Ended,
             _ = candidate.closer.closed() => Failed::Ended,
         };
@@ -276,7 +276,7 @@ async fn write(
     mut orders: mpsc::Receiver<Order>,
     mut send: SendStream,
     mut key: SealKey,
-    connection: &Connection,
+    closer: &Closer,
 ) -> Failed {
     let mut buffer = Vec::new();
     while let Some(order) = orders.recv().await {
@@ -296,7 +296,8 @@ async fn write(
     }
     if send.finish().is_ok() {
         // The other side closes the link once it has read everything.
-        let _ = timeout(FLUSH_WITHIN, connection.closed()).await;
+        closer.expect_end(LinkClose::GoingAway);
+        let _ = timeout(FLUSH_WITHIN, closer.closed()).await;
     }
     Failed::Close(LinkClose::GoingAway)
 }

@@ -42,24 +42,33 @@ impl Closer {
 
     /// Closes the connection; `words` are for our own user. Later calls change nothing.
     pub(crate) fn close_saying(&self, code: LinkClose, words: impl Into<String>) {
-        if self.connection.close_reason().is_none() && self.words.set(words.into()).is_ok() {
+        if self.connection.close_reason().is_none() {
+            // Words that were said before stand.
+            let _ = self.words.set(words.into());
             self.connection.close(VarInt::from_u32(code.code()), code.to_string().as_bytes());
         }
+    }
+
+    /// Says beforehand why the connection will end, whichever side closes it.
+    pub(crate) fn expect_end(&self, code: LinkClose) {
+        // Words that were said before stand.
+        let _ = self.words.set(code.to_string());
     }
 
     /// Waits until the connection is closed by either side; says why, in words.
     pub(crate) async fn closed(&self) -> String {
         let error = self.connection.closed().await;
         match (self.words.get(), error) {
-            (Some(words), ConnectionError::LocallyClosed) => words.clone(),
-            (_, ConnectionError::ApplicationClosed(close)) => {
+            (Some(words), _) => words.clone(),
+            (None, ConnectionError::ApplicationClosed(close)) => {
                 match LinkClose::from_code(close.error_code.into_inner()) {
                     Some(code) => code.to_string(),
                     None => "the other side closed the link".into(),
                 }
             }
-            (_, ConnectionError::TimedOut) => "the other side no longer answers".into(),
-            (_, error) => format!("the link was lost: {error}"),
+            (None, ConnectionError::Reset) => "the other side ended the link".into(),
+            (None, ConnectionError::TimedOut) => "the other side no longer answers".into(),
+            (None, error) => format!("the link was lost: {error}"),
         }
     }
 }

@@ -9,6 +9,8 @@ mod link;
 mod links;
 mod session;
 pub mod streams;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use candidates::watch_candidates;
 pub(crate) use frames::read_frame;
