@@ -130,3 +130,71 @@ impl TransferStore for Tx<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Database;
+
+    fn record(number: u8, state: TransferState, untold: bool) -> TransferRecord {
+        TransferRecord {
+            id: TransferId::new([number; 16]),
+            peer: "bob@localhost".parse().unwrap(),
+            device: Some(DeviceId::new([2; 16])),
+            direction: TransferDirection::In,
+            name: "film".into(),
+            entries: 1,
+            bytes: 1 << 40,
+            ranges: 3,
+            manifest: [4; 32],
+            sealed: true,
+            text: "for you".into(),
+            limit: 5,
+            folder: Some("/in".into()),
+            state,
+            done: 6,
+            digest: Some([7; 32]),
+            error: Some("no".into()),
+            untold,
+            offered_unix_ms: number.into(),
+        }
+    }
+
+    #[test]
+    fn a_transfer_comes_back_as_it_was_and_changes_in_its_place() {
+        let mut database = Database::in_memory().unwrap();
+        let mut tx = database.begin().unwrap();
+        for state in STATES {
+            let full = record(1, state, false);
+            tx.save_transfer(&full).unwrap();
+            assert_eq!(tx.transfer(full.id).unwrap(), Some(full));
+        }
+        let bare = TransferRecord {
+            device: None,
+            direction: TransferDirection::Out,
+            folder: None,
+            digest: None,
+            error: None,
+            ..record(1, TransferState::Offered, false)
+        };
+        tx.save_transfer(&bare).unwrap();
+        assert_eq!(tx.transfer(bare.id).unwrap(), Some(bare));
+        assert_eq!(tx.transfer(TransferId::new([9; 16])).unwrap(), None);
+    }
+
+    #[test]
+    fn what_is_open_is_found_again_and_what_is_past_is_forgotten_oldest_first() {
+        let mut database = Database::in_memory().unwrap();
+        let mut tx = database.begin().unwrap();
+        let open = [record(1, TransferState::Queued, false), record(2, TransferState::Done, true)];
+        let past = [3, 4, 5].map(|number| record(number, TransferState::Done, false));
+        for record in open.iter().chain(past.iter().rev()) {
+            tx.save_transfer(record).unwrap();
+        }
+        assert_eq!(tx.open_transfers().unwrap(), open);
+        assert_eq!(tx.past_transfers(2).unwrap(), past[1..]);
+        tx.forget_past_transfers(1).unwrap();
+        assert_eq!(tx.past_transfers(9).unwrap(), past[2..]);
+        assert_eq!(tx.open_transfers().unwrap(), open);
+    }
+}
