@@ -356,7 +356,7 @@ impl Receiving {
             EndReason::Failed => TransferState::Failed,
         };
         if matches!(self.state, State::Offered | State::Queued { .. } | State::Running { .. }) {
-            self.end(state, reason_text(end), step);
+            self.end(state, Some(reason_text(&self.ledger.record.peer, end)), step);
         }
     }
 

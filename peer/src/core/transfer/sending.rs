@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use hobnob_wire::bounded::Text;
 use hobnob_wire::letter::{EndReason, LetterBody, Offer, OfferEnd};
 use hobnob_wire::transfer::{Span, TransferFrame};
-use hobnob_wire::{DeviceId, TransferId};
+use hobnob_wire::{Address, DeviceId, TransferId};
 
 use super::job::{TransferFault, TransferJob};
 use super::ledger::Ledger;
@@ -295,7 +295,7 @@ impl Sending {
             EndReason::Cancelled => TransferState::Cancelled,
             EndReason::Failed => TransferState::Failed,
         };
-        self.end(state, reason_text(end), step);
+        self.end(state, Some(reason_text(&self.ledger.record.peer, end)), step);
     }
 
     /// The user takes the offer back or stops the transfer.
@@ -329,7 +329,14 @@ impl Sending {
     }
 }
 
-/// What the other side said about the end, if anything.
-pub(super) fn reason_text(end: &OfferEnd) -> Option<String> {
-    (!end.text.as_str().is_empty()).then(|| end.text.as_str().to_owned())
+/// What the other side said about the end; without a word from it, who it was.
+pub(super) fn reason_text(peer: &Address, end: &OfferEnd) -> String {
+    if !end.text.as_str().is_empty() {
+        return end.text.as_str().to_owned();
+    }
+    match end.reason {
+        EndReason::Rejected => format!("{peer} does not want it"),
+        EndReason::Cancelled => format!("{peer} has stopped it"),
+        EndReason::Failed => format!("{peer} could not go on"),
+    }
 }
