@@ -125,3 +125,38 @@ async fn pass_bytes(mut from: RecvStream, mut to: SendStream, heard: Arc<Mutex<H
     }
     drop(to.finish());
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the attacker's victims would fall for if they proved nothing to each other.
+    #[test]
+    fn without_a_proof_of_who_is_there_the_attacker_hears_everything() {
+        let runtime = Runtime::new().unwrap();
+        let _entered = runtime.enter();
+        let bob = Endpoint::peer("127.0.0.1:0".parse().unwrap()).unwrap();
+        let alice = Endpoint::peer("127.0.0.1:0".parse().unwrap()).unwrap();
+        let attacker = Middle::start(bob.local_addr().unwrap()).unwrap();
+        let echo = async {
+            let (link, _place) = bob.accept().await.unwrap().establish().await.unwrap();
+            let (mut back, mut there) = link.accept_bi().await.unwrap();
+            back.write_all(&there.read_to_end(100).await.unwrap()).await.unwrap();
+            back.finish().unwrap();
+            link.closed().await
+        };
+        let ask = async {
+            let link =
+                alice.open_link((std::net::Ipv4Addr::LOCALHOST, attacker.port()).into()).await.unwrap();
+            let (mut there, mut back) = link.open_bi().await.unwrap();
+            there.write_all(b"secret").await.unwrap();
+            there.finish().unwrap();
+            let answer = back.read_to_end(100).await.unwrap();
+            link.close(7_u32.into(), b"");
+            answer
+        };
+        let (_, answer) = runtime.block_on(async { tokio::join!(echo, ask) });
+        assert_eq!(answer, b"secret");
+        assert_eq!(attacker.heard().bytes, b"secretsecret");
+    }
+}

@@ -113,7 +113,7 @@ impl Person {
     /// # Panics
     /// When the daemon does not come up.
     pub fn up_without_session(&mut self) {
-        self.daemon = Some(Daemon::start(self.command(["up"]), self.command(["tail"]), &self.log));
+        self.daemon = Some(Daemon::start(self.command(["up"]), self.command(["tail", "--after", "0"]), &self.log));
     }
 
     /// Ends the daemon as the user would.
@@ -260,12 +260,12 @@ impl Person {
         lines.into_iter().find(is_it).expect("it was just found")
     }
 
-    /// The letters with somebody, once there are `count`.
+    /// The letters with somebody, once there are `count`; they stay unread.
     ///
     /// # Panics
     /// When there are not so many in time, or more.
     pub fn until_letters(&self, other: &Self, count: usize) -> Vec<Value> {
-        let args = ["history", &other.address(), "--limit", "1000"];
+        let args = ["history", &other.address(), "--limit", "1000", "--keep-unread"];
         let lines = self.until(&args, &format!("{count} letters"), |lines| lines.len() >= count);
         assert_eq!(lines.len(), count, "{lines:?}");
         lines

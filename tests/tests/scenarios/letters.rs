@@ -114,7 +114,7 @@ fn ms4_the_author_sees_how_far_a_letter_has_come_on_each_device() {
     bob.up();
     until_all(&alice, &bob, "delivered");
     // Whoever looks at a chat has read it.
-    bob.until_letters(&alice, 1);
+    bob.tell(["history", "alice"]);
     until_all(&alice, &bob, "read");
     let letter = &alice.until_letters(&bob, 1)[0];
     assert_eq!(letter["devices"], serde_json::json!([{ "device": device, "state": "read" }]));

@@ -1,6 +1,7 @@
 //! Trouble with disks: told with the name of the file, and of no concern to other transfers.
 
 use std::fs;
+use std::io::Write;
 
 use hobnob_tests::content::{assert_same_file, write_file};
 use hobnob_tests::namespace;
@@ -12,24 +13,31 @@ fn a_full_disk_fails_the_transfer_that_needs_it_and_no_other() {
         let world = World::new();
         let (alice, bob) = world.friends("alice", "bob");
         let (large, other) = (world.path("large.bin"), world.path("other.bin"));
-        write_file(&large, 12 << 20, 1);
-        write_file(&other, 12 << 20, 2);
+        write_file(&large, 16 << 20, 1);
+        write_file(&other, 16 << 20, 2);
         let (small_disk, roomy) = (world.path("small disk"), world.new_folder("roomy"));
-        namespace::mount_disk(&small_disk, 6 << 20);
+        namespace::mount_disk(&small_disk, 24 << 20);
 
-        let running = alice.offer(&bob, &[&other], &["--limit", "2MiB"]);
-        bob.accept(&running, &roomy);
-        bob.until_transfer(&running, "bytes that move", |view| view["done"].as_u64() > Some(0));
-        let doomed = alice.offer(&bob, &[&large], &[]);
+        let [doomed, running] = [&large, &other].map(|file| alice.offer(&bob, &[file], &["--limit", "2MiB"]));
         bob.accept(&doomed, &small_disk);
+        bob.accept(&running, &roomy);
+        for id in [&doomed, &running] {
+            bob.until_transfer(id, "bytes that move", |view| view["done"].as_u64() > Some(0));
+        }
+        let filler = fs::File::create(small_disk.join("filler")).unwrap();
+        while (&filler).write_all(&[0; 4096]).is_ok() {}
         for person in [&alice, &bob] {
             let failed = person.until_state(&doomed, "failed");
             let error = failed["error"].as_str().unwrap();
             assert!(error.contains("large.bin"), "the file is named: {error}");
+            assert!(error.contains("the disk is full"), "what happened is said: {error}");
         }
-        let error = bob.until_state(&doomed, "failed")["error"].as_str().unwrap().to_lowercase();
-        assert!(error.contains("space") || error.contains("full"), "what happened is said: {error}");
-        assert_eq!(fs::read_dir(&small_disk).unwrap().count(), 0, "the room is given back");
+        assert_eq!(fs::read_dir(&small_disk).unwrap().count(), 1, "the room is given back");
+
+        let hopeless = alice.offer(&bob, &[&large], &[]);
+        bob.accept(&hopeless, &small_disk);
+        let error = bob.until_state(&hopeless, "failed")["error"].as_str().unwrap().to_owned();
+        assert!(error.contains("16777216 bytes are needed"), "what is missing is said: {error}");
 
         for person in [&alice, &bob] {
             person.until_state(&running, "done");

@@ -14,6 +14,7 @@ fn waiting_for_a_state_ends_when_it_is_reached() {
 
     let mut waiting = alice.begin(["send", "bob", "three", "--wait", "read", "--timeout", "90"]);
     bob.until_letters(&alice, 3);
+    bob.tell(["history", "alice"]);
     assert_eq!(waiting.next_object()["state"], "read");
 }
 
