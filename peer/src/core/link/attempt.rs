@@ -286,8 +286,12 @@ impl Links {
             let State::Due { at, candidates } = &mut attempt.state else {
                 continue;
             };
-            // A link that is on its way is not dialed against.
-            if *at > now || self.links.values().any(|link| link.device == attempt.device) {
+            if *at > now {
+                continue;
+            }
+            // A link that is on its way is not dialed against; it may fail yet.
+            if self.links.values().any(|link| link.device == attempt.device) {
+                *at = now + SECOND_DIAL_WAIT;
                 continue;
             }
             let candidates = std::mem::take(candidates);

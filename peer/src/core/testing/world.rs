@@ -23,7 +23,7 @@ use crate::core::transfer::TransferJob;
 use crate::core::view::LetterView;
 use crate::store::Database;
 
-/// How long anything that is said takes to arrive.
+/// How long anything that is said takes to arrive, unless a test says otherwise.
 pub(crate) const LATENCY: Duration = Duration::from_millis(10);
 
 /// What OPAQUE would yield for the password of every account here.
@@ -93,9 +93,13 @@ pub(crate) struct World {
     pub(crate) reachable: bool,
     /// Whether frames on links get lost although the links stay.
     pub(crate) frames_lost: bool,
+    /// How long anything that is said takes from now on.
+    pub(crate) latency: Duration,
     queue: BTreeMap<(Duration, u64), Action>,
     count: u64,
     connections: Vec<Connection>,
+    /// Dials that reached a device.
+    pub(crate) dials: usize,
     seed: u64,
 }
 
@@ -115,9 +119,11 @@ impl World {
             rendezvous: Rendezvous::default(),
             reachable: true,
             frames_lost: false,
+            latency: LATENCY,
             queue: BTreeMap::new(),
             count: 0,
             connections: Vec::new(),
+            dials: 0,
             seed,
         }
     }
@@ -305,6 +311,11 @@ impl World {
         status.links.len()
     }
 
+    /// Connections between devices.
+    pub(crate) fn connected_pairs(&self) -> usize {
+        self.connections.len()
+    }
+
     /// Lets time pass.
     pub(crate) fn run(&mut self, time: Duration) {
         let end = self.now + time;
@@ -356,7 +367,7 @@ impl World {
 
     fn later(&mut self, action: Action) {
         self.count += 1;
-        self.queue.insert((self.now + LATENCY, self.count), action);
+        self.queue.insert((self.now + self.latency, self.count), action);
     }
 
     fn tell(&mut self, node: usize, input: Input) {
@@ -457,6 +468,7 @@ impl World {
             self.tell(node, Input::DialFailed { attempt: dialed.attempt, reason });
             return;
         };
+        self.dials += 1;
         self.count += 2;
         let (ours, theirs) = (LinkId(self.count), LinkId(self.count + 1));
         self.connections.push(Connection {

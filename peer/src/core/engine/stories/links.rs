@@ -26,6 +26,23 @@ fn two_who_want_a_link_at_once_get_one() {
 }
 
 #[test]
+fn of_two_links_dialed_at_once_both_sides_keep_the_same() {
+    let mut dialed_twice = 0;
+    for seed in 0..16 {
+        let mut world = World::of_two(120 + seed);
+        // The answer takes about as long as the head start of the smaller device.
+        world.latency = Duration::from_millis(160 + 10 * seed);
+        world.send(0, 1, "a");
+        world.run(30 * SECOND);
+        assert!(world.dials <= 2, "seed {seed}: both links were closed and another was made");
+        dialed_twice += usize::from(world.dials == 2);
+        assert_eq!((world.links(0), world.links(1)), (1, 1), "seed {seed}");
+        assert_eq!(world.connected_pairs(), 1, "seed {seed}");
+    }
+    assert!(dialed_twice > 0);
+}
+
+#[test]
 fn an_idle_link_is_closed_after_two_minutes() {
     let mut world = World::of_two(110);
     world.send(0, 1, "first");
