@@ -10,6 +10,7 @@ use reqwest::{Method, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::tungstenite::http::header::AUTHORIZATION;
@@ -242,8 +243,8 @@ impl ApiClient {
             CommandError::new(ErrorKind::Failure, format!("the token is damaged: {error}"))
         })?;
         request.headers_mut().insert(AUTHORIZATION, token);
-        let (socket, _) =
-            tokio_tungstenite::connect_async(request).await.map_err(|error| stream_lost(&error))?;
+        let connecting = timeout(ANSWER_WAIT, tokio_tungstenite::connect_async(request)).await;
+        let (socket, _) = connecting.map_err(|_| too_late())?.map_err(|error| stream_lost(&error))?;
         Ok(EventStream { socket })
     }
 
@@ -352,11 +353,15 @@ fn answer_lost(error: &reqwest::Error) -> CommandError {
     if error.is_connect() {
         CommandError::new(ErrorKind::Offline, "the daemon does not answer; start it with `hobnob up`")
     } else if error.is_timeout() {
-        let text = format!("the daemon did not answer within {} s; try again", ANSWER_WAIT.as_secs());
-        CommandError::new(ErrorKind::TimedOut, text)
+        too_late()
     } else {
         CommandError::new(ErrorKind::Failure, format!("the daemon's answer was lost: {error}; try again"))
     }
+}
+
+fn too_late() -> CommandError {
+    let text = format!("the daemon did not answer within {} s; try again", ANSWER_WAIT.as_secs());
+    CommandError::new(ErrorKind::TimedOut, text)
 }
 
 fn stream_lost(error: &tungstenite::Error) -> CommandError {

@@ -49,8 +49,7 @@ pub fn main() -> ExitCode {
     };
     let Arguments { global, command } = arguments;
     let output = Output::new(global.json, global.quiet);
-    start_logs(&global);
-    match run(&global, command, output) {
+    match start_logs(&global).and_then(|()| run(&global, command, output)) {
         Ok(()) | Err(Stop::OutputClosed) => ExitCode::SUCCESS,
         Err(Stop::Failed(error)) => {
             output.error(&error);
@@ -76,15 +75,23 @@ fn refuse(error: &clap::Error) -> ExitCode {
 }
 
 /// Logs go to standard error. `HOBNOB_LOG` says what is logged, else `-v` and `-q` do.
-fn start_logs(global: &Global) {
+fn start_logs(global: &Global) -> Result<(), Stop> {
     let default = match (global.quiet, global.verbose) {
         (true, _) => "error",
         (false, 0) => "warn",
         (false, 1) => "warn,hobnob=info,hobnob_peer=info,hobnob_nat=info",
         (false, _) => "info,hobnob=debug,hobnob_peer=debug,hobnob_nat=debug",
     };
-    let filter = EnvFilter::try_from_env("HOBNOB_LOG").unwrap_or_else(|_| EnvFilter::new(default));
+    let filter = match env::var("HOBNOB_LOG") {
+        Ok(filter) if !filter.is_empty() => EnvFilter::try_new(&filter).map_err(|error| {
+            let text =
+                format!("HOBNOB_LOG is not valid: {error}; it may be debug, or hobnob_peer=debug,warn");
+            Stop::because(ErrorKind::Usage, text)
+        })?,
+        Ok(_) | Err(_) => EnvFilter::new(default),
+    };
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    Ok(())
 }
 
 fn run(global: &Global, command: Command, output: Output) -> Result<(), Stop> {
@@ -99,17 +106,14 @@ fn run(global: &Global, command: Command, output: Output) -> Result<(), Stop> {
 }
 
 async fn perform(global: &Global, command: Command, output: Output) -> Result<(), Stop> {
-    if let Command::Demo { files, keep } = command {
-        return demo::run(&files, keep, output).await;
-    }
-    let home = home(global)?;
-    let api = || ApiClient::find(&home);
+    let home = || home(global);
+    let api = || ApiClient::find(&home()?).map_err(Stop::from);
     match command {
         Command::Register { account, recovery_file } => {
-            account::register(&home, &account, recovery_file.as_deref(), output).await
+            account::register(&home()?, &account, recovery_file.as_deref(), output).await
         }
-        Command::Login { account } => account::login(&home, &account, output).await,
-        Command::Up { api_port } => daemon::run(options(global, home), api_port, output).await,
+        Command::Login { account } => account::login(&home()?, &account, output).await,
+        Command::Up { api_port } => daemon::run(options(global, home()?), api_port, output).await,
         Command::Status => status::show(&api()?, output).await,
         Command::Contact(contact) => contact::run(&api()?, contact, output).await,
         Command::Presence(presence) => status::presence(&api()?, presence, output).await,
@@ -120,7 +124,7 @@ async fn perform(global: &Global, command: Command, output: Output) -> Result<()
         Command::Tail { after } => tail::run(&api()?, after, output).await,
         Command::File(file) => file::run(&api()?, file, output).await,
         Command::Config(config) => config::run(&api()?, config, output).await,
-        Command::Demo { .. } => Ok(()),
+        Command::Demo { files, keep } => demo::run(&files, keep, output).await,
     }
 }
 

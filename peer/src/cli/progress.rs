@@ -15,7 +15,7 @@ use crate::core::event::Event;
 use crate::core::view::{TransferState, TransferView};
 
 /// Letters of the name that fit beside the figures on a line of 80.
-const NAME_CHARS_MAX: usize = 20;
+const NAME_CHARS_MAX: usize = 11;
 
 /// Tells `changed` of every change of `transfer` until nothing changes any more; returns what it came to.
 /// Fails when nothing changes for as long as `patience`, if there is one.
