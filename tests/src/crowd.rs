@@ -9,6 +9,8 @@ use hobnob_wire::invite::Invite;
 use tokio::runtime::Runtime;
 use tokio::sync::{Semaphore, watch};
 
+use crate::PATIENCE;
+
 /// Handshakes that the crowd makes at a time, so that it does not time out waiting for itself.
 const HANDSHAKES: usize = 64;
 
@@ -62,12 +64,11 @@ impl Crowd {
     /// Returns when at least `size` are connected, with how many there are.
     ///
     /// # Panics
-    /// When that takes longer than [`PATIENCE`](crate::PATIENCE).
+    /// When that takes longer than [`PATIENCE`].
     pub fn wait_for(&mut self, size: usize) -> usize {
-        let wait = tokio::time::timeout(crate::PATIENCE, self.here.wait_for(|here| *here >= size));
-        let runtime = self.runtime.handle().clone();
-        let _entered = runtime.enter();
-        match runtime.block_on(wait) {
+        let Self { runtime, here } = self;
+        let enough = async { tokio::time::timeout(PATIENCE, here.wait_for(|here| *here >= size)).await };
+        match runtime.block_on(enough) {
             Ok(Ok(here)) => *here,
             Ok(Err(_)) | Err(_) => panic!("the crowd never was {size}"),
         }
