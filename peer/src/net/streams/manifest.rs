@@ -91,7 +91,9 @@ impl TransferShell {
             Err(fault) => {
                 records.stop(match fault {
                     TransferFault::Disk(_) => StreamClose::Disk,
-                    TransferFault::LinkLost | TransferFault::Stopped | TransferFault::Peer(_) => StreamClose::BadRecord,
+                    TransferFault::LinkLost | TransferFault::Stopped | TransferFault::Peer(_) => {
+                        StreamClose::BadRecord
+                    }
                 });
                 (None, Err(fault))
             }

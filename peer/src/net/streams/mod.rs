@@ -127,7 +127,9 @@ impl TransferShell {
                     shell.report(TransferReport::Scanned { transfer, result }).await;
                 });
             }
-            TransferJob::SendManifest { transfer, link, sealed } => self.send_manifest(transfer, link, sealed),
+            TransferJob::SendManifest { transfer, link, sealed } => {
+                self.send_manifest(transfer, link, sealed)
+            }
             TransferJob::SendRange { transfer, link, range, sealed } => {
                 self.send_range(transfer, link, range, sealed);
             }
@@ -138,7 +140,9 @@ impl TransferShell {
                 known.entry(transfer).or_insert_with(|| Arc::new(Incoming::new(promise))).expect_on(link);
             }
             TransferJob::Finish { transfer } => self.finish(transfer),
-            TransferJob::Pace { transfer, bytes_per_s } => self.outgoing(transfer).pacer.set_limit(bytes_per_s),
+            TransferJob::Pace { transfer, bytes_per_s } => {
+                self.outgoing(transfer).pacer.set_limit(bytes_per_s)
+            }
             TransferJob::Stop { transfer, discard } => self.stop(transfer, discard),
         }
     }
