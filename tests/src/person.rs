@@ -113,7 +113,8 @@ impl Person {
     /// # Panics
     /// When the daemon does not come up.
     pub fn up_without_session(&mut self) {
-        self.daemon = Some(Daemon::start(self.command(["up"]), self.command(["tail", "--after", "0"]), &self.log));
+        self.daemon =
+            Some(Daemon::start(self.command(["up"]), self.command(["tail", "--after", "0"]), &self.log));
     }
 
     /// Ends the daemon as the user would.
