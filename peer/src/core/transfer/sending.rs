@@ -36,6 +36,8 @@ enum State {
         /// Asked for, and not granted yet.
         wanted: SpanSet,
         in_flight: BTreeSet<u64>,
+        /// Whether the manifest is on its way.
+        listing: bool,
         /// Number of the last grant on this link, for turns.
         turn: u64,
     },
@@ -123,18 +125,20 @@ impl Sending {
             step.out.push(TransferEffect::SendFrame { link, frame: TransferFrame::Gone { transfer } });
             return;
         }
-        let in_flight = match std::mem::replace(&mut self.state, State::Over) {
-            State::Over => return,
-            State::Running { link: same, in_flight, .. } if same == link => in_flight,
-            State::Offered | State::Waiting | State::Running { .. } | State::Verifying { .. } => {
-                BTreeSet::new()
+        let (in_flight, listing) = match &mut self.state {
+            // It has said that it has everything; to begin again would be work without end for us.
+            State::Over | State::Verifying { .. } => return,
+            State::Running { link: same, in_flight, listing, .. } if *same == link => {
+                (std::mem::take(in_flight), *listing)
             }
+            State::Offered | State::Waiting | State::Running { .. } => (BTreeSet::new(), false),
         };
+        let lists = asked.manifest && !listing;
         let mut wanted = SpanSet::from_spans(&asked.want, self.ledger.record.ranges);
         for range in &in_flight {
             wanted.remove(*range);
         }
-        self.state = State::Running { link, wanted, in_flight, turn: 0 };
+        self.state = State::Running { link, wanted, in_flight, listing: listing || lists, turn: 0 };
         if self.ledger.record.device.is_none() {
             self.ledger.change().device = Some(asked.device);
         }
@@ -147,7 +151,7 @@ impl Sending {
                 frame: TransferFrame::Pace { transfer, bytes_per_s: limit },
             });
         }
-        if asked.manifest {
+        if lists {
             let sealed = self.ledger.record.sealed;
             step.out.push(TransferEffect::Job(TransferJob::SendManifest { transfer, link, sealed }));
         }
@@ -155,7 +159,7 @@ impl Sending {
 
     /// The turn that this transfer had last on `link`, if it has a range to send there now.
     pub(super) fn ready(&self, on: LinkId) -> Option<(usize, u64)> {
-        let State::Running { link, wanted, in_flight, turn } = &self.state else { return None };
+        let State::Running { link, wanted, in_flight, turn, .. } = &self.state else { return None };
         let most = match self.ledger.limit() {
             0 => TRANSFER_IN_FLIGHT_MAX,
             limit => usize::try_from(1 + limit / PACED_RANGE_PER)
@@ -168,7 +172,7 @@ impl Sending {
     /// Grants the next range.
     pub(super) fn grant(&mut self, next_turn: u64) -> Option<TransferEffect> {
         let (transfer, sealed) = (self.id(), self.ledger.record.sealed);
-        let State::Running { link, wanted, in_flight, turn } = &mut self.state else { return None };
+        let State::Running { link, wanted, in_flight, turn, .. } = &mut self.state else { return None };
         let range = wanted.pop_first()?;
         in_flight.insert(range);
         *turn = next_turn;
@@ -183,12 +187,13 @@ impl Sending {
         result: Result<(), TransferFault>,
         step: &mut Step<'_>,
     ) {
-        let State::Running { link, in_flight, .. } = &mut self.state else { return };
+        let State::Running { link, in_flight, listing, .. } = &mut self.state else { return };
         if *link != on {
             return;
         }
-        if let Some(range) = range {
-            in_flight.remove(&range);
+        match range {
+            Some(range) => drop(in_flight.remove(&range)),
+            None => *listing = false,
         }
         match result {
             Ok(()) | Err(TransferFault::Stopped) => {}

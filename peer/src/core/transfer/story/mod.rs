@@ -5,7 +5,7 @@ mod world;
 use std::time::Duration;
 
 use hobnob_wire::transfer::{Span, TransferFrame};
-use hobnob_wire::{DeviceId, TransferId};
+use hobnob_wire::{DeviceId, List, TransferId};
 use proptest::prelude::*;
 
 use self::world::{DIGEST, MIB, Who, World};
@@ -129,6 +129,32 @@ fn the_lower_of_both_limits_holds() {
 }
 
 #[test]
+fn a_receiver_that_asks_again_and_again_makes_no_more_work_than_one_that_asks_once() {
+    let mut world = World::new(&[20]);
+    let id = world.offer();
+    world.accept(id);
+    world.connect();
+    while world.deliver_frame() {}
+    let link = LinkId(1);
+    let want = || List::new(vec![Span { start: 0, end: u64::MAX }]).unwrap();
+    let accept = || TransferFrame::Accept { transfer: id, manifest: true, want: want() };
+    let digests = |world: &World| {
+        world.jobs.iter().filter(|(_, job)| matches!(job, TransferJob::Digest { .. })).count()
+    };
+    let streams = world.streams.len();
+    for _ in 0..100 {
+        world.input(Who::Alice, TransferInput::Frame { link, frame: accept() });
+    }
+    assert_eq!(world.streams.len(), streams);
+    for _ in 0..100 {
+        let frame = TransferFrame::Complete { transfer: id, digest: DIGEST };
+        world.input(Who::Alice, TransferInput::Frame { link, frame });
+        world.input(Who::Alice, TransferInput::Frame { link, frame: accept() });
+    }
+    assert_eq!((world.streams.len(), digests(&world)), (streams, 1));
+}
+
+#[test]
 fn a_slow_transfer_sends_one_range_after_the_other() {
     let mut world = World::new(&[20]);
     let id = world.offer_with_limit(MIB);
@@ -226,7 +252,7 @@ fn another_device_that_accepts_later_is_told_that_it_is_gone() {
     let (link, device) = (LinkId(50), DeviceId::new([9; 16]));
     let up = TransferInput::LinkUp { link, address: Who::Bob.address(), device, path: PathKind::Lan };
     world.input(Who::Alice, up);
-    let want = hobnob_wire::List::new(vec![Span { start: 0, end: 9 }]).unwrap();
+    let want = List::new(vec![Span { start: 0, end: 9 }]).unwrap();
     let frame = TransferFrame::Accept { transfer: id, manifest: true, want };
     world.input(Who::Alice, TransferInput::Frame { link, frame });
     assert!(world.frames.contains(&(Who::Bob, link, TransferFrame::Gone { transfer: id })));
