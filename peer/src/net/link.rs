@@ -67,8 +67,8 @@ struct Candidate {
     began: Instant,
     /// When the handshake of Noise must be over.
     deadline: Instant,
-    /// Held for as long as the link lives.
-    _permit: OwnedSemaphorePermit,
+    /// Held for as long as the link lives. A newcomer gets one once it has proved a key.
+    permit: Option<OwnedSemaphorePermit>,
     /// Held until the other side has proved itself.
     place: Option<Place>,
 }
@@ -83,6 +83,11 @@ impl LinkRoom {
     ) -> Self {
         let places = Arc::new(Semaphore::new(LINKS_MAX));
         Self { endpoint, noise, inputs, transfers, loopback, places, next: AtomicU64::new(1) }
+    }
+
+    #[cfg(test)]
+    pub(super) fn free_places(&self) -> usize {
+        self.places.available_permits()
     }
 
     /// Accepts links until the driver or the endpoint stops.
@@ -104,12 +109,17 @@ impl LinkRoom {
             Ok(established) => established,
             Err(error) => return tracing::debug!(%error, "a newcomer did not become a link"),
         };
-        let Ok(permit) = Arc::clone(&self.places).try_acquire_owned() else {
-            return tracing::debug!("a newcomer is turned away: there are too many links");
-        };
-        let candidate = Candidate::new(connection, None, began, permit, Some(place));
+        let mut candidate = Candidate::new(connection, None, began, None, Some(place));
         match timeout_at(candidate.deadline, respond(&candidate.connection, &self.noise)).await {
-            Ok(Ok(met)) => self.introduce(candidate, met).await,
+            Ok(Ok(met)) => {
+                // Not before: whoever has shown nothing must not keep contacts out, nor us from dialing.
+                let Ok(permit) = Arc::clone(&self.places).try_acquire_owned() else {
+                    candidate.closer.close(LinkClose::Done);
+                    return tracing::debug!("a newcomer is turned away: there are too many links");
+                };
+                candidate.permit = Some(permit);
+                self.introduce(candidate, met).await;
+            }
             Ok(Err(failed)) => {
                 let reason = candidate.fail(failed).await;
                 tracing::debug!(%reason, "a newcomer did not become a link");
@@ -143,7 +153,7 @@ impl LinkRoom {
             })?,
             () = self.inputs.closed() => return Ok(()),
         };
-        let candidate = Candidate::new(connection, Some(dial.attempt), began, permit, None);
+        let candidate = Candidate::new(connection, Some(dial.attempt), began, Some(permit), None);
         let met = initiate(&candidate.connection, &self.noise, &dial.noise, &dial.hello);
         match timeout_at(candidate.deadline, met).await {
             Ok(Ok(met)) => {
@@ -245,12 +255,12 @@ impl Candidate {
         connection: Connection,
         attempt: Option<AttemptId>,
         began: Instant,
-        permit: OwnedSemaphorePermit,
+        permit: Option<OwnedSemaphorePermit>,
         place: Option<Place>,
     ) -> Self {
         let closer = Closer::new(connection.clone());
         let deadline = Instant::now() + HANDSHAKE_WITHIN;
-        Self { connection, closer, attempt, began, deadline, _permit: permit, place }
+        Self { connection, closer, attempt, began, deadline, permit, place }
     }
 
     /// Closes the connection; says why, in words.

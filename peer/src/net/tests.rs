@@ -229,6 +229,21 @@ async fn the_answering_side_takes_nothing_before_the_dialer_has_shown_that_it_ha
 }
 
 #[tokio::test]
+async fn strangers_that_say_nothing_keep_no_contact_out() {
+    let (alice, mut bob) = (Side::new(1), Side::new(2));
+    let stranger = Endpoint::peer(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).unwrap();
+    // As many as there may be newcomers, but for the one place that Alice needs, which is as many as there may be links.
+    let mut silent = Vec::new();
+    for _ in 0..63 {
+        silent.push(stranger.open_link(bob.address()).await.unwrap());
+    }
+    assert_eq!(bob.room.free_places(), 64);
+    alice.dial(&bob, 2);
+    bob.greeted_by(1).await;
+    assert_eq!(bob.room.free_places(), 63);
+}
+
+#[tokio::test]
 async fn a_peer_that_reads_nothing_is_left_before_much_piles_up() {
     let mut bob = Side::new(2);
     let (_endpoint, connection, mut send, _receive, mut keys) = by_hand(&mut bob).await;
