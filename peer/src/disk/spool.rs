@@ -70,10 +70,22 @@ pub fn remove_unfinished(transfers: &Path) -> Result<(), DiskError> {
     Ok(())
 }
 
-/// Writes a spool, entry after entry.
+/// A spool that is being written; removed when it is dropped, unless it has got its name by then.
+#[derive(Debug)]
+struct Unfinished(PathBuf);
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        // It is not there any more when all went well; else the next start tries again.
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+/// Writes a spool, entry after entry. What is not finished leaves nothing behind.
 #[derive(Debug)]
 pub struct SpoolWriter {
     path: PathBuf,
+    new: Unfinished,
     file: BufWriter<File>,
     hasher: ManifestHasher,
     part: Vec<ManifestEntry>,
@@ -94,6 +106,7 @@ impl SpoolWriter {
         let file = options.open(&new).map_err(|cause| DiskError::system("create", &new, cause))?;
         let mut this = Self {
             path,
+            new: Unfinished(new),
             file: BufWriter::new(file),
             hasher: ManifestHasher::default(),
             part: Vec::new(),
@@ -101,7 +114,7 @@ impl SpoolWriter {
             entries: 0,
             bytes: 0,
         };
-        let head = serde_json::to_vec(head).map_err(|cause| DiskError::system("write", &new, cause))?;
+        let head = serde_json::to_vec(head).map_err(|cause| DiskError::system("write", &this.path, cause))?;
         this.write(&head)?;
         Ok(this)
     }
@@ -161,11 +174,10 @@ impl SpoolWriter {
     /// [`DiskError::System`].
     pub fn finish(mut self) -> Result<SpoolSum, DiskError> {
         self.flush_part()?;
-        let Self { path, file, hasher, entries, bytes, .. } = self;
-        let new = unfinished(&path);
+        let Self { path, new, file, hasher, entries, bytes, .. } = self;
         let put = || {
             file.into_inner().map_err(std::io::IntoInnerError::into_error)?.sync_all()?;
-            std::fs::rename(&new, &path)
+            std::fs::rename(&new.0, &path)
         };
         put().map_err(|cause| DiskError::system("write", &path, cause))?;
         Ok(SpoolSum { entries, bytes, digest: hasher.finish() })
@@ -350,5 +362,15 @@ mod tests {
         assert_eq!(hasher.finish(), sum.digest);
         OpenOptions::new().write(true).open(&path).unwrap().set_len(1_000).unwrap();
         assert!(Spool::open(path).is_err());
+    }
+
+    #[test]
+    fn a_spool_that_is_not_finished_leaves_nothing_behind() {
+        let home = tempfile::tempdir().unwrap();
+        let files = || std::fs::read_dir(home.path()).unwrap().count();
+        let writer = SpoolWriter::create(home.path().join("x.manifest"), &SpoolHead::default()).unwrap();
+        assert_eq!(files(), 1);
+        drop(writer);
+        assert_eq!(files(), 0);
     }
 }
