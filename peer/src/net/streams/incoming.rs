@@ -43,7 +43,7 @@ pub(super) struct Incoming {
     link: Mutex<Option<LinkId>>,
     /// Where it is written, once the manifest is here.
     pub(super) staging: watch::Sender<Option<Arc<Staging>>>,
-    /// Whether the manifest is on its way.
+    /// Whether the manifest is on its way, or here.
     pub(super) manifest_claimed: Mutex<bool>,
     /// Ranges on their way.
     claimed: Mutex<BTreeSet<u64>>,

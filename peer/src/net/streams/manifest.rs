@@ -81,7 +81,8 @@ impl TransferShell {
             return;
         }
         let result = self.read_manifest(&incoming, &mut records).await;
-        *lock(&incoming.manifest_claimed) = false;
+        // One that was taken is the only one: another would clear the folder under ranges that have arrived.
+        *lock(&incoming.manifest_claimed) = result.is_ok();
         let (staging, result) = match result {
             Ok(staging) => {
                 let ranges = staging.layout().ranges();
