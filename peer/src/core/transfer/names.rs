@@ -36,7 +36,13 @@ pub enum BadName {
     /// The path is too long for a manifest of our own.
     #[error("the path {0:?} is too long")]
     TooLong(String),
+    /// The folders are more than is kept in memory.
+    #[error("the paths of its folders have more than {FOLDERS_BYTES_MAX} bytes in all")]
+    TooManyFolders,
 }
+
+/// Bytes of the paths of all folders of one manifest, which are held in memory: half a million folders of usual depth.
+const FOLDERS_BYTES_MAX: usize = 32 << 20;
 
 /// Digest of a path; two never meet by chance or by design.
 type PathKey = [u8; 16];
@@ -46,6 +52,7 @@ type PathKey = [u8; 16];
 pub struct Names {
     /// Path here of each folder, by its path there.
     folders: BTreeMap<PathKey, Box<str>>,
+    folders_bytes: usize,
     /// Paths here, without case, and the number to try next for the same name.
     taken: BTreeMap<PathKey, u32>,
 }
@@ -68,6 +75,10 @@ impl Names {
         let ours = self.free(parent.as_deref(), &name);
         let ours = RelativePath::new(&ours).map_err(|_| BadName::TooLong(theirs.to_owned()))?;
         if kind == EntryKind::Folder {
+            self.folders_bytes += ours.as_str().len();
+            if self.folders_bytes > FOLDERS_BYTES_MAX {
+                return Err(BadName::TooManyFolders);
+            }
             self.folders.insert(key(theirs), ours.as_str().into());
         }
         Ok(ours)
@@ -214,6 +225,22 @@ mod tests {
         assert_eq!(safe_name(".gitignore", false), ".gitignore");
         let long = format!("{}.jpeg", "é".repeat(125));
         assert_eq!(safe_name(&long, true), format!("{}.jpeg", "é".repeat(119)));
+    }
+
+    #[test]
+    fn folders_without_end_do_not_fill_the_memory() {
+        let mut names = Names::default();
+        let mut parent = String::from("top");
+        names.map(&RelativePath::new(&parent).unwrap(), EntryKind::Folder).unwrap();
+        while parent.len() < 3_800 {
+            parent = format!("{parent}/{}", "d".repeat(200));
+            names.map(&RelativePath::new(&parent).unwrap(), EntryKind::Folder).unwrap();
+        }
+        let mut folder = |number: usize| {
+            names.map(&RelativePath::new(&format!("{parent}/{number}")).unwrap(), EntryKind::Folder)
+        };
+        let refused = (0..20_000).find_map(|number| folder(number).err());
+        assert_eq!(refused, Some(BadName::TooManyFolders));
     }
 
     #[test]
