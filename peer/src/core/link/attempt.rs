@@ -8,6 +8,7 @@ use std::time::Duration;
 use hobnob_wire::bounded::{List, Opaque};
 use hobnob_wire::codec::{decode, encode};
 use hobnob_wire::keys::AgreementKey;
+use hobnob_wire::limits::DEVICES_MAX;
 use hobnob_wire::noise::{open_signal, seal_signal, signal_context};
 use hobnob_wire::session::Request;
 use hobnob_wire::signal::{Signal, SignalDelivery, SignalKind, SignalRequest};
@@ -36,6 +37,10 @@ const BACKOFF_LONGEST: Duration = Duration::from_secs(300);
 
 /// Attempts at a time. Each may cost a dial to eight addresses.
 const ATTEMPTS_MAX: usize = 64;
+
+/// Offers of one account that are answered within [`ATTEMPT_WAIT`]: one for each device that it may have. Each costs
+/// one of our signals and a dial, of which others need some, too.
+const ANSWERS_MAX: usize = DEVICES_MAX;
 
 /// Devices whose failures are remembered.
 const BACKOFFS_MAX: usize = 4_096;
@@ -69,6 +74,8 @@ struct Backoff {
 pub(crate) struct Attempts {
     open: BTreeMap<AttemptId, Attempt>,
     backoffs: BTreeMap<DeviceId, (Address, Backoff)>,
+    /// Accounts that offered lately: since when, and how often.
+    offers: BTreeMap<Address, (Duration, usize)>,
 }
 
 impl Attempts {
@@ -105,6 +112,14 @@ impl Attempts {
         self.open.len() < ATTEMPTS_MAX
             && self.with(device).is_none()
             && self.backoffs.get(&device).is_none_or(|(_, backoff)| backoff.until <= now)
+    }
+
+    /// Whether one more offer of an account is answered now.
+    fn may_answer(&mut self, address: &Address, now: Duration) -> bool {
+        self.offers.retain(|_, (since, _)| now < *since + ATTEMPT_WAIT);
+        let (_, offers) = self.offers.entry(address.clone()).or_insert((now, 0));
+        *offers += 1;
+        *offers <= ANSWERS_MAX
     }
 
     /// An attempt failed: the next waits longer.
@@ -231,6 +246,9 @@ impl Links {
         signal: &Signal,
     ) -> Result<(), S::Error> {
         let (own, now) = (keys.identity.device, turn.now.monotonic);
+        if !self.attempts.may_answer(address, now) {
+            return Ok(());
+        }
         if let Some((id, open)) = self.attempts.with(device) {
             // Both offered at once: the offer of the smaller device counts.
             if matches!(open.state, State::Offered) && own < device {
@@ -356,6 +374,19 @@ mod tests {
         let now = Duration::from_secs(1);
         assert_eq!(dial_at(small, large, now), now);
         assert_eq!(dial_at(large, small, now), now + Duration::from_millis(300));
+    }
+
+    #[test]
+    fn an_account_that_offers_without_end_is_answered_only_so_often() {
+        let mut attempts = Attempts::default();
+        let [mallory, bob] = ["mallory@localhost", "bob@localhost"].map(|text| text.parse().unwrap());
+        let now = Duration::from_secs(1);
+        let answered =
+            |attempts: &mut Attempts, now| (0..1_000).filter(|_| attempts.may_answer(&mallory, now)).count();
+        assert_eq!(answered(&mut attempts, now), ANSWERS_MAX);
+        assert!(attempts.may_answer(&bob, now));
+        assert_eq!(answered(&mut attempts, now + ATTEMPT_WAIT / 2), 0);
+        assert_eq!(answered(&mut attempts, now + ATTEMPT_WAIT), ANSWERS_MAX);
     }
 
     #[test]
