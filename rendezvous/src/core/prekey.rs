@@ -33,6 +33,8 @@ pub(super) fn claim(
     device: DeviceId,
 ) -> Result<Prekey, Fault> {
     let account = addressee(turn, me, address, device)?;
+    // Whoever takes them without end makes the device make new ones without end, and forget those it gave to others.
+    turn.house.quota.claim(me.account, turn.now.elapsed)?;
     let prekey = turn.store.claim_prekey(device)?.ok_or(Refusal::ItemNotFound)?;
     if let Some(session) = turn.house.online.session(account, device) {
         remind(turn, session, device)?;

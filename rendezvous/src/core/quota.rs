@@ -49,6 +49,10 @@ pub struct Limits {
     pub presences_per_account_max: u32,
     /// Seconds until one more change of presence is allowed.
     pub presence_per_account_every_s: u64,
+    /// Prekeys that one account takes: one each time it begins to write to a device.
+    pub claims_per_account_max: u32,
+    /// Seconds until one more prekey may be taken.
+    pub claim_per_account_every_s: u64,
     /// Signals of one account: introductions to other devices.
     pub signals_per_account_max: u32,
     /// Milliseconds until one more signal is allowed.
@@ -75,6 +79,8 @@ impl Default for Limits {
             ask_per_account_every_s: 10,
             presences_per_account_max: 60,
             presence_per_account_every_s: 1,
+            claims_per_account_max: 200,
+            claim_per_account_every_s: 2,
             signals_per_account_max: 400,
             signal_per_account_every_ms: 50,
         }
@@ -156,6 +162,7 @@ pub(super) struct Quota {
     registrations: Rate<Block>,
     asks: Rate<AccountId>,
     presences: Rate<AccountId>,
+    claims: Rate<AccountId>,
     signals: Rate<AccountId>,
 }
 
@@ -169,6 +176,7 @@ impl Quota {
         let (asks, ask_every) = rate(limits.asks_per_account_max, limits.ask_per_account_every_s);
         let (presences, presence_every) =
             rate(limits.presences_per_account_max, limits.presence_per_account_every_s);
+        let (claims, claim_every) = rate(limits.claims_per_account_max, limits.claim_per_account_every_s);
         let signal_every = Duration::from_millis(limits.signal_per_account_every_ms);
         Self {
             attempts_per_name: Rate::new(name, name_every),
@@ -176,6 +184,7 @@ impl Quota {
             registrations: Rate::new(registrations, registration_every),
             asks: Rate::new(asks, ask_every),
             presences: Rate::new(presences, presence_every),
+            claims: Rate::new(claims, claim_every),
             signals: Rate::new(limits.signals_per_account_max, signal_every),
         }
     }
@@ -208,6 +217,10 @@ impl Quota {
 
     pub(super) fn presence(&mut self, account: AccountId, now: Duration) -> Result<(), Refusal> {
         self.presences.take(&account, now)
+    }
+
+    pub(super) fn claim(&mut self, account: AccountId, now: Duration) -> Result<(), Refusal> {
+        self.claims.take(&account, now)
     }
 
     pub(super) fn signal(&mut self, account: AccountId, now: Duration) -> Result<(), Refusal> {

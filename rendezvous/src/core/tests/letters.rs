@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use hobnob_wire::keys::{AgreementKey, Purpose};
 use hobnob_wire::mailbox::{Delivery, LetterCopy, MailboxRequest, Prekey, Sealed};
 use hobnob_wire::session::{Answer, ClientFrame, Push, Request};
@@ -154,6 +156,24 @@ fn large_letters_are_bounded_by_bytes() {
 fn prekey(person: &Person, seed: u8) -> Prekey {
     let key = AgreementKey::new([seed; 32]);
     Prekey { signature: person.key.sign(Purpose::Prekey, key.as_bytes()), key }
+}
+
+#[test]
+fn an_account_takes_prekeys_only_so_often() {
+    let mut world = World::with(Limits { claims_per_account_max: 2, ..Limits::default() });
+    let (alice, bob) = (world.person("alice", 10), world.person("bob", 20));
+    let (a, b) = world.befriend(&alice, &bob);
+    let publish = MailboxRequest::PublishPrekeys { fallback: prekey(&bob, 9), one_time: List::default() };
+    assert_eq!(world.ask(b, Request::Mailbox(publish)), Ok(Answer::Done));
+    let (address, device) = (bob.address(), bob.device());
+    let claim = Request::Mailbox(MailboxRequest::ClaimPrekey { address, device });
+    let answer = Ok(Answer::Prekey(prekey(&bob, 9)));
+    assert_eq!(world.ask(a, claim.clone()), answer);
+    assert_eq!(world.ask(a, claim.clone()), answer);
+    assert_eq!(world.ask(a, claim.clone()), Err(Refusal::TooManyRequests));
+    assert_eq!(world.ask(b, claim.clone()), answer, "others are not held up");
+    world.now.elapsed += Duration::from_secs(2);
+    assert_eq!(world.ask(a, claim), answer);
 }
 
 #[test]
