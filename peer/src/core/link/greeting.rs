@@ -74,6 +74,9 @@ impl Links {
         let Some(hello) = hello(turn.store, keys)? else {
             return Ok((Some(verdict), Err(LinkClose::BadDeviceList)));
         };
+        if greeting.attempt.is_none() {
+            self.give_up_earlier(turn, *device);
+        }
         let state = State::Admitted { until: turn.now.monotonic + HANDSHAKE_WAIT };
         let link = Link { address: address.clone(), device: *device, dialer, state };
         self.links.insert(greeting.link, link);

@@ -232,6 +232,24 @@ impl Links {
         });
     }
 
+    /// Closes links to be that a device began before it began another, so that one device does not hold the places of
+    /// many.
+    fn give_up_earlier<S, E>(&mut self, turn: &mut Turn<'_, S, E>, device: DeviceId) {
+        self.links.retain(|id, link| {
+            let earlier = link.dialer == device && matches!(link.state, State::Admitted { .. });
+            if earlier {
+                turn.effect(Effect::CloseLink { link: *id, code: LinkClose::Duplicate });
+            }
+            !earlier
+        });
+    }
+
+    /// How many links there are, those to be included.
+    #[cfg(test)]
+    pub(crate) fn count(&self) -> usize {
+        self.links.len()
+    }
+
     /// When [`Self::close_idle`] or [`Self::tick`] is due.
     pub(crate) fn deadline(&self) -> Option<Duration> {
         let due = self.links.values().map(|link| match link.state {

@@ -38,7 +38,7 @@ pub(crate) struct Node {
     pub(crate) address: Address,
     pub(crate) device: DeviceId,
     pub(crate) database: Database,
-    engine: Option<Engine>,
+    pub(crate) engine: Option<Engine>,
     /// Counts starts, so that what was meant for an earlier run is lost.
     run: u64,
     entropy: Counted,

@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
+use hobnob_wire::link::LinkHello;
+
 use crate::core::command::Command;
 use crate::core::event::Event;
+use crate::core::input::{Input, LinkId};
 use crate::core::testing::World;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -98,6 +101,24 @@ fn a_lost_link_is_made_again_when_there_is_something_to_say() {
     world.send(1, 0, "second");
     world.run(SECOND);
     assert_eq!((world.links(0), world.links(1)), (1, 1));
+}
+
+#[test]
+fn a_device_that_begins_links_without_end_has_one_under_way() {
+    let mut world = World::of_two(115);
+    world.send(0, 1, "first");
+    world.run(SECOND);
+    world.cut_links(0);
+    world.run(SECOND);
+    let (address, device) = world.who(1);
+    let list = world.rendezvous.list(&address);
+    let noise = list.verify().unwrap().device(device).unwrap().noise;
+    for number in 0..100 {
+        let hello = LinkHello { address: address.clone(), device, list: list.clone() };
+        let link = LinkId(10_000 + number);
+        world.input(0, Input::LinkGreeting { link, attempt: None, hello: Box::new(hello), noise });
+    }
+    assert_eq!(world.nodes[0].engine.as_ref().unwrap().links.count(), 1);
 }
 
 #[test]
