@@ -41,6 +41,8 @@ pub(super) struct Incoming {
     pub(super) promise: Promise,
     /// The link on which it is expected.
     link: Mutex<Option<LinkId>>,
+    /// Whether it has been given up; held while the folder is prepared.
+    abandoned: Mutex<bool>,
     /// Where it is written, once the manifest is here.
     pub(super) staging: watch::Sender<Option<Arc<Staging>>>,
     /// Whether the manifest is on its way, or here.
@@ -91,6 +93,7 @@ impl Incoming {
         Self {
             promise,
             link: Mutex::default(),
+            abandoned: Mutex::default(),
             staging: watch::Sender::new(None),
             manifest_claimed: Mutex::default(),
             claimed: Mutex::default(),
@@ -111,10 +114,20 @@ impl Incoming {
 
     /// Ends writing, for good. Blocks until nothing is being written.
     pub(super) fn abandon(&self) {
+        *lock(&self.abandoned) = true;
         let staging = self.staging.borrow().clone();
         if let Some(staging) = staging {
             staging.close();
         }
+    }
+
+    /// Prepares the folder, unless it has been given up: whoever gives it up removes what is there then, once.
+    pub(super) fn prepare(
+        &self,
+        prepare: impl FnOnce() -> Result<Staging, TransferFault>,
+    ) -> Result<Staging, TransferFault> {
+        let abandoned = lock(&self.abandoned);
+        if *abandoned { Err(TransferFault::Stopped) } else { prepare() }
     }
 
     fn claim(self: &Arc<Self>, range: u64) -> Option<Claim> {

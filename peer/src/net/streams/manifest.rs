@@ -108,7 +108,7 @@ impl TransferShell {
 
     async fn read_manifest(
         &self,
-        incoming: &Incoming,
+        incoming: &Arc<Incoming>,
         records: &mut Records,
     ) -> Result<Staging, TransferFault> {
         let (promise, transfers) = (incoming.promise.clone(), self.0.folder.clone());
@@ -132,7 +132,7 @@ impl TransferShell {
                 break;
             }
         }
-        let transfers = self.0.folder.clone();
-        blocking(move || arriving.finish(&transfers)).await
+        let (incoming, transfers) = (Arc::clone(incoming), self.0.folder.clone());
+        blocking(move || incoming.prepare(|| arriving.finish(&transfers))).await
     }
 }

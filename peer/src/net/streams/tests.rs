@@ -499,6 +499,17 @@ async fn records_that_break_the_rules_are_refused() {
     }
 }
 
+#[test]
+fn what_was_given_up_prepares_no_folder() {
+    let folder = PathBuf::from("/nowhere");
+    let (transfer, manifest) = (TransferId::new([1; 16]), [0; 32]);
+    let promise = incoming::Promise { transfer, folder, manifest, entries: 0, bytes: 0, sealed: false };
+    let incoming = Incoming::new(promise);
+    incoming.abandon();
+    let prepared = incoming.prepare(|| panic!("it was given up"));
+    assert_eq!(prepared.map(drop), Err(TransferFault::Stopped));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stream_that_nobody_expects_is_stopped() {
     let mut pair = Pair::new().await;
