@@ -114,7 +114,21 @@ pub(crate) fn run() -> anyhow::Result<()> {
 /// Prints why the program ends.
 pub(crate) fn complain(error: &anyhow::Error) {
     // When even this fails, the exit code remains.
-    let _ = writeln!(io::stderr(), "hobnob-rendezvous: {error:#}");
+    let _ = writeln!(io::stderr(), "hobnob-rendezvous: {}", words(error));
+}
+
+/// The error and its causes, but no cause that an error before it has told already.
+fn words(error: &anyhow::Error) -> String {
+    error.chain().fold(String::new(), |said, cause| {
+        let cause = cause.to_string();
+        if said.is_empty() {
+            cause
+        } else if said.contains(&cause) {
+            said
+        } else {
+            format!("{said}: {cause}")
+        }
+    })
 }
 
 impl Serve {
@@ -181,7 +195,11 @@ impl Serve {
 
 fn print(text: &str) -> anyhow::Result<()> {
     let mut stdout = io::stdout().lock();
-    writeln!(stdout, "{text}").and_then(|()| stdout.flush()).context("cannot write to standard output")
+    match writeln!(stdout, "{text}").and_then(|()| stdout.flush()) {
+        // Whoever read it has seen enough, as after `| head`.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        result => result.context("cannot write to standard output"),
+    }
 }
 
 fn log_to_stderr() {
@@ -194,4 +212,18 @@ fn log_to_stderr() {
         .with_writer(io::stderr)
         .with_ansi(io::stderr().is_terminal())
         .init();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_is_told_once() {
+        let busy = || io::Error::other("address in use");
+        let plain = anyhow::Error::new(busy()).context("cannot listen");
+        assert_eq!(words(&plain), "cannot listen: address in use");
+        let told = anyhow::Error::new(busy()).context("cannot listen: address in use");
+        assert_eq!(words(&told), "cannot listen: address in use");
+    }
 }
