@@ -57,7 +57,7 @@ impl Output {
     /// Draws over the last live line; [`Output::is_live`] says whether to.
     pub(crate) fn live(self, text: &str) {
         let mut err = io::stderr().lock();
-        let _ = write!(err, "\r\x1b[2K{text}").and_then(|()| err.flush());
+        let _ = write!(err, "{}", drawn_over(text)).and_then(|()| err.flush());
     }
 
     /// Why the command failed.
@@ -69,6 +69,12 @@ impl Output {
         };
         let _ = writeln!(io::stderr(), "{text}");
     }
+}
+
+/// What draws `text` over the line of the cursor. A narrow terminal cuts the line off, because one that goes on
+/// in the next row could not be drawn over.
+fn drawn_over(text: &str) -> String {
+    format!("\r\x1b[2K\x1b[?7l{text}\x1b[?7h")
 }
 
 /// Rows as aligned columns, two spaces apart; the last column is not padded, so foreign text belongs there.
@@ -96,6 +102,11 @@ pub(crate) fn table(rows: &[Vec<String>]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_live_line_stays_one_row_and_leaves_the_terminal_as_it_was() {
+        assert_eq!(drawn_over("50 %"), "\r\u{1b}[2K\u{1b}[?7l50 %\u{1b}[?7h");
+    }
 
     #[test]
     fn columns_are_aligned_and_lines_have_no_spaces_at_their_ends() {
