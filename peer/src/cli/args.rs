@@ -61,7 +61,7 @@ pub(super) enum Command {
         #[arg(long, value_name = "PORT", default_value_t = 0, hide_default_value = true)]
         api_port: u16,
     },
-    /// Show own state
+    /// Show the own address, device, session and links
     Status,
     /// Contacts and requests
     #[command(subcommand)]
@@ -131,13 +131,13 @@ pub(super) enum Contact {
     },
     /// Accept a request; both see each other then
     Accept {
-        /// Whose
+        /// Who asked
         #[arg(value_parser = parse_address)]
         address: String,
     },
     /// Reject a request
     Reject {
-        /// Whose
+        /// Who asked
         #[arg(value_parser = parse_address)]
         address: String,
     },
@@ -158,7 +158,7 @@ pub(super) enum Contact {
 pub(super) enum Presence {
     /// Set it, until it is set again
     Set {
-        /// State
+        /// What contacts are to see
         state: PresenceState,
         /// Status text
         #[arg(
@@ -216,7 +216,7 @@ pub(super) enum File {
     List,
     /// Accept an offer
     Accept {
-        /// Which
+        /// Id of the transfer, as `file list` shows it
         id: TransferId,
         /// Put it into this folder [default: files.dir]
         #[arg(long, value_name = "DIR")]
@@ -224,20 +224,20 @@ pub(super) enum File {
     },
     /// Reject an offer
     Reject {
-        /// Which
+        /// Id of the transfer, as `file list` shows it
         id: TransferId,
     },
     /// Stop a transfer, or take an offer back
     Cancel {
-        /// Which
+        /// Id of the transfer, as `file list` shows it
         id: TransferId,
     },
     /// Limit the rate of a transfer
     Limit {
-        /// Which
+        /// Id of the transfer, as `file list` shows it
         id: TransferId,
         /// Bytes per second, as 500KiB, 5MB, 1GiB; 0 for no limit
-        #[arg(value_parser = parse_rate)]
+        #[arg(value_parser = parse_rate, allow_negative_numbers = true)]
         rate: u64,
     },
 }
@@ -251,7 +251,7 @@ pub(super) struct FileSend {
     #[arg(value_name = "PATH", required = true)]
     pub(super) paths: Vec<PathBuf>,
     /// Bytes per second, as 500KiB, 5MB, 1GiB; 0 for no limit
-    #[arg(long, value_name = "RATE", value_parser = parse_rate, default_value = "0", hide_default_value = true)]
+    #[arg(long, value_name = "RATE", value_parser = parse_rate, allow_negative_numbers = true, default_value = "0", hide_default_value = true)]
     pub(super) limit: u64,
     /// Leave the second encryption out; the connection's own stays
     #[arg(long)]
@@ -367,6 +367,8 @@ mod tests {
             ("history bob --limit 0", ValueValidation),
             ("file send bob", MissingRequiredArgument),
             ("file accept x", ValueValidation),
+            ("file send bob a --limit -5", ValueValidation),
+            ("file limit aaaaaaaaaaaaaaaaaaaaaaaaaa -5", ValueValidation),
             ("presence set gone", InvalidValue),
         ];
         for (line, expected) in table {
