@@ -30,7 +30,7 @@ pub struct Access {
 #[derive(Debug, Error)]
 pub enum AccessError {
     /// No daemon runs on this home.
-    #[error("no daemon is running on {}; start it with `hobnob up`", .0.display())]
+    #[error("no daemon is running on {}; start it with `hobnob up` and the same --home, if any", .0.display())]
     NoDaemon(PathBuf),
     /// The file cannot be read or written.
     #[error("cannot use {}: {source}; check that the folder is yours and the disk has space", .path.display())]

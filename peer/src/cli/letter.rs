@@ -27,7 +27,7 @@ pub(super) async fn send(api: &ApiClient, send: Send, output: Output) -> Result<
         None => reached.await,
         Some(limit) => timeout(limit, reached).await.unwrap_or_else(|_| {
             let text = format!(
-                "letter {} is not {} after {} s; it stays queued and goes on by itself",
+                "letter {} is not {} after {} s; it goes on by itself",
                 sent.id,
                 name(wanted),
                 limit.as_secs_f64()

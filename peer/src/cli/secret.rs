@@ -27,7 +27,11 @@ pub(super) fn password(file: Option<&Path>, twice: bool) -> Result<Zeroizing<Str
     };
     let password = password.map_err(|error| {
         let from = file.map_or("the terminal".into(), Path::to_string_lossy);
-        Stop::failure(format!("cannot read the password from {from}: {error}"))
+        let text = format!("cannot read the password from {from}: {error}");
+        if error.kind() == io::ErrorKind::NotFound {
+            return Stop::because(ErrorKind::NotFound, format!("{text}; check the path"));
+        }
+        Stop::failure(text)
     })?;
     if password.is_empty() {
         return Err(Stop::because(ErrorKind::Usage, "the password is empty; choose a long one"));
@@ -115,6 +119,15 @@ mod tests {
         assert_eq!(read(&[b'x'; 1024]).unwrap().len(), 1024);
         read(&[b'x'; 1025]).unwrap_err();
         read(b"\xff\n").unwrap_err();
+    }
+
+    #[test]
+    fn a_password_file_that_is_missing_is_not_found() {
+        let home = tempfile::tempdir().unwrap();
+        let Err(Stop::Failed(error)) = password(Some(&home.path().join("none")), true) else {
+            panic!("read")
+        };
+        assert_eq!(error.kind, ErrorKind::NotFound);
     }
 
     #[test]

@@ -30,7 +30,9 @@ pub(super) async fn run(api: &ApiClient, after: Option<Cursor>, output: Output) 
 fn human(notice: &Notice) -> String {
     match &notice.what {
         Happening::Event(event) => words(event),
-        Happening::Missed => "missed    this terminal was too slow, and some events are lost".to_owned(),
+        Happening::Missed => {
+            "missed    some events are no longer kept; what follows begins after them".to_owned()
+        }
         Happening::Unknown => format!("unknown   {}", shown::line(&notice.json)),
     }
 }
