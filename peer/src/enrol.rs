@@ -70,7 +70,7 @@ pub enum EnrolError {
     #[error("the name is taken; choose another one, or log in if it is yours")]
     NameTaken,
     /// The name or the password is wrong. Which of them the rendezvous does not say.
-    #[error("the name or the password is wrong")]
+    #[error("the name or the password is wrong; check both and try again")]
     WrongCredentials,
     /// The rendezvous shows another certificate than the invite says.
     #[error(

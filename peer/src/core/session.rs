@@ -111,10 +111,10 @@ impl Session {
     /// What a command that needs the session is told while it is down.
     pub(crate) fn offline(&self) -> CommandError {
         let why = match &self.state {
-            State::Up => "",
-            State::Down { problem } => problem,
+            State::Up => String::new(),
+            State::Down { problem } => format!(" ({})", problem.trim_end_matches('.')),
         };
-        let text = format!("There is no connection to the rendezvous. {why} Try again when it is back.");
+        let text = format!("There is no connection to the rendezvous{why}. Try again when it is back.");
         CommandError::new(ErrorKind::Offline, text)
     }
 
