@@ -74,6 +74,24 @@ impl DiskError {
     pub(crate) fn system(doing: &'static str, path: &Path, cause: impl Into<io::Error>) -> Self {
         Self::System { doing, path: path.to_owned(), cause: cause.into() }
     }
+
+    /// The same for the other side of a transfer, who must not learn where things are on this disk or how
+    /// much room it has: only the last part of a path is named.
+    pub(crate) fn told(&self) -> String {
+        let name = |path: &Path| path.file_name().map_or_else(String::new, |name| name.display().to_string());
+        match self {
+            Self::System { doing, path, cause } => {
+                format!("could not {doing} {}: {}", name(path), Advice(cause))
+            }
+            Self::Changed { path } => {
+                format!("{} has changed since it was offered; send it again", name(path))
+            }
+            Self::Name { path, .. } | Self::Special { path } => format!("{} cannot be sent", name(path)),
+            Self::TooMuch { .. } => self.to_string(),
+            Self::NoRoom { .. } => "not enough room on the disk".to_owned(),
+            Self::Spool { .. } => "the list of files is damaged; send the files again".to_owned(),
+        }
+    }
 }
 
 /// What happened and what to do, without the number of the error.
@@ -114,6 +132,10 @@ mod tests {
         assert_eq!(
             error.to_string(),
             "could not write /mnt/a: the disk is full; free some space and start the transfer again"
+        );
+        assert_eq!(
+            error.told(),
+            "could not write a: the disk is full; free some space and start the transfer again"
         );
     }
 }

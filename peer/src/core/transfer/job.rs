@@ -192,6 +192,23 @@ pub struct Layouted {
     pub bytes: u64,
 }
 
+/// What went wrong, in words for each side: names the file and says what to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// For our user; may hold paths of this device.
+    pub text: String,
+    /// For the other side: tells nothing of where things are on this device.
+    pub told: String,
+}
+
+impl Failure {
+    /// The same words for both sides.
+    #[must_use]
+    pub fn shared(text: String) -> Self {
+        Self { told: text.clone(), text }
+    }
+}
+
 /// Why bytes could not be moved.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TransferFault {
@@ -199,8 +216,8 @@ pub enum TransferFault {
     LinkLost,
     /// The other side stopped this one stream: it has the range already, or its transfer is over.
     Stopped,
-    /// A file or the disk: names the file, says what to do. Ends the transfer.
-    Disk(String),
+    /// A file or the disk. Ends the transfer.
+    Disk(Failure),
     /// The other side broke the rules or sent other bytes than it promised. Ends the transfer.
     Peer(String),
 }

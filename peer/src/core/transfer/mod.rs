@@ -42,7 +42,7 @@ use super::event::Event;
 use super::input::{LinkId, PathKind};
 use super::time::Now;
 
-pub use job::{TransferFault, TransferJob, TransferReport};
+pub use job::{Failure, TransferFault, TransferJob, TransferReport};
 pub use record::{TransferRecord, TransferStore};
 pub use spans::SpanSet;
 pub use transfers::Transfers;

@@ -11,7 +11,7 @@ use hobnob_wire::limits::WANT_SPANS_MAX;
 use hobnob_wire::transfer::{Span, TransferFrame};
 
 use super::backoff::Backoff;
-use super::job::{Layouted, TransferFault, TransferJob};
+use super::job::{Failure, Layouted, TransferFault, TransferJob};
 use super::ledger::Ledger;
 use super::record::TransferRecord;
 use super::sending::reason_text;
@@ -223,7 +223,8 @@ impl Receiving {
             }
             // The silence is noticed, and it is asked for again.
             Err(TransferFault::LinkLost | TransferFault::Stopped) => {}
-            Err(TransferFault::Disk(text) | TransferFault::Peer(text)) => self.fail(text, step),
+            Err(TransferFault::Disk(failure)) => self.fail(failure, step),
+            Err(TransferFault::Peer(text)) => self.fail(Failure::shared(text), step),
         }
     }
 
@@ -258,7 +259,8 @@ impl Receiving {
                 }
             }
             Err(TransferFault::LinkLost | TransferFault::Stopped) => {}
-            Err(TransferFault::Disk(text) | TransferFault::Peer(text)) => self.fail(text, step),
+            Err(TransferFault::Disk(failure)) => self.fail(failure, step),
+            Err(TransferFault::Peer(text)) => self.fail(Failure::shared(text), step),
         }
     }
 
@@ -293,7 +295,8 @@ impl Receiving {
                 self.state = State::Telling { digest, backoff, retry_at: step.now.monotonic, tells: 0 };
                 self.proceed(link, step);
             }
-            Err(TransferFault::Disk(text) | TransferFault::Peer(text)) => self.fail(text, step),
+            Err(TransferFault::Disk(failure)) => self.fail(failure, step),
+            Err(TransferFault::Peer(text)) => self.fail(Failure::shared(text), step),
             Err(TransferFault::LinkLost | TransferFault::Stopped) => {}
         }
     }
@@ -375,9 +378,9 @@ impl Receiving {
         true
     }
 
-    fn fail(&mut self, text: String, step: &mut Step<'_>) {
-        step.out.push(self.end_letter(EndReason::Failed, &text));
-        self.end(TransferState::Failed, Some(text), step);
+    fn fail(&mut self, failure: Failure, step: &mut Step<'_>) {
+        step.out.push(self.end_letter(EndReason::Failed, &failure.told));
+        self.end(TransferState::Failed, Some(failure.text), step);
     }
 
     fn end_letter(&self, reason: EndReason, text: &str) -> TransferEffect {

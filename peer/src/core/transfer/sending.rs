@@ -9,7 +9,7 @@ use hobnob_wire::letter::{EndReason, LetterBody, Offer, OfferEnd};
 use hobnob_wire::transfer::{Span, TransferFrame};
 use hobnob_wire::{Address, DeviceId, TransferId};
 
-use super::job::{TransferFault, TransferJob};
+use super::job::{Failure, TransferFault, TransferJob};
 use super::ledger::Ledger;
 use super::record::TransferRecord;
 use super::spans::SpanSet;
@@ -199,7 +199,8 @@ impl Sending {
             Ok(()) | Err(TransferFault::Stopped) => {}
             // The receiver knows what it has, and asks again.
             Err(TransferFault::LinkLost) => self.wait(step.now),
-            Err(TransferFault::Disk(text) | TransferFault::Peer(text)) => self.fail(text, step),
+            Err(TransferFault::Disk(failure)) => self.fail(failure, step),
+            Err(TransferFault::Peer(text)) => self.fail(Failure::shared(text), step),
         }
     }
 
@@ -239,11 +240,14 @@ impl Sending {
                 }
             }
             Ok(_) => self.fail(
-                "what arrived differs from what is here now: a file changed while it was sent; send it again"
-                    .to_owned(),
+                Failure::shared(
+                    "what arrived differs from what is here now: a file changed while it was sent; send it again"
+                        .to_owned(),
+                ),
                 step,
             ),
-            Err(TransferFault::Disk(text) | TransferFault::Peer(text)) => self.fail(text, step),
+            Err(TransferFault::Disk(failure)) => self.fail(failure, step),
+            Err(TransferFault::Peer(text)) => self.fail(Failure::shared(text), step),
             Err(TransferFault::LinkLost | TransferFault::Stopped) => self.wait(step.now),
         }
     }
@@ -309,9 +313,9 @@ impl Sending {
         self.end(TransferState::Cancelled, (!text.is_empty()).then(|| text.to_owned()), step);
     }
 
-    fn fail(&mut self, text: String, step: &mut Step<'_>) {
-        self.tell_end(EndReason::Failed, &text, step.out);
-        self.end(TransferState::Failed, Some(text), step);
+    fn fail(&mut self, failure: Failure, step: &mut Step<'_>) {
+        self.tell_end(EndReason::Failed, &failure.told, step.out);
+        self.end(TransferState::Failed, Some(failure.text), step);
     }
 
     fn tell_end(&self, reason: EndReason, text: &str, out: &mut Vec<TransferEffect>) {

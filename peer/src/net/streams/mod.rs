@@ -39,7 +39,7 @@ use self::incoming::Incoming;
 use self::outgoing::Outgoing;
 use super::handle::LinkHandle;
 use crate::core::input::LinkId;
-use crate::core::transfer::job::{TransferFault, TransferJob, TransferReport};
+use crate::core::transfer::job::{Failure, TransferFault, TransferJob, TransferReport};
 use crate::disk::trouble::DiskError;
 use crate::disk::{scan, spool, staging};
 
@@ -225,6 +225,6 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
 
 impl From<DiskError> for TransferFault {
     fn from(error: DiskError) -> Self {
-        Self::Disk(error.to_string())
+        Self::Disk(Failure { text: error.to_string(), told: error.told() })
     }
 }

@@ -23,7 +23,7 @@ use tokio::time::timeout;
 use zeroize::Zeroizing;
 
 use super::*;
-use crate::core::transfer::job::{Layouted, Scanned};
+use crate::core::transfer::job::{Failure, Layouted, Scanned};
 
 /// Longer than anything here takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -311,7 +311,8 @@ async fn a_file_that_is_missing_or_changed_is_named() {
         }
     };
     let text = format!("{} has changed since it was offered; send it again", path.display());
-    assert_eq!(report, Err(TransferFault::Disk(text)));
+    let told = "a.txt has changed since it was offered; send it again".to_owned();
+    assert_eq!(report, Err(TransferFault::Disk(Failure { text, told })));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -561,12 +562,15 @@ async fn more_than_fits_on_the_disk_is_refused_before_it_is_sent() {
     let (promise, stream) = manifest(vec![entry("a", EntryKind::File, 1 << 59)]);
     pair.expect(&promise, true);
     let _stream = forged(&pair, &stream).await;
-    let Err(TransferFault::Disk(text)) = pair.manifest_received().await else { panic!("accepted") };
+    let Err(TransferFault::Disk(Failure { text, told })) = pair.manifest_received().await else {
+        panic!("accepted")
+    };
     let start = format!(
         "not enough room on the disk of {}: {} bytes are needed, ",
         pair.arrived().display(),
         1u64 << 59
     );
     assert!(text.starts_with(&start), "{text}");
+    assert_eq!(told, "not enough room on the disk");
     assert!(tree(&pair.arrived()).is_empty());
 }

@@ -9,7 +9,7 @@ use hobnob_wire::{DeviceId, List, TransferId};
 use proptest::prelude::*;
 
 use self::world::{DIGEST, MIB, Who, World};
-use super::job::{TransferFault, TransferJob, TransferReport};
+use super::job::{Failure, TransferFault, TransferJob, TransferReport};
 use super::*;
 use crate::core::command::ErrorKind;
 use crate::core::view::{TransferState, TransferView};
@@ -85,12 +85,14 @@ fn a_disk_that_refuses_ends_this_transfer_on_both_sides_and_no_other() {
     world.connect();
     while world.deliver_frame() {}
     let text = "could not write /in/a: the disk is full; free some space and start the transfer again";
-    let result = Err(TransferFault::Disk(text.into()));
+    let told = "could not write a: the disk is full; free some space and start the transfer again";
+    let result = Err(TransferFault::Disk(Failure { text: text.into(), told: told.into() }));
     let report = TransferReport::RangeReceived { transfer: broken, range: 0, result };
     world.input(Who::Bob, TransferInput::Report(report));
     world.calm();
     assert_eq!(world.states(broken), [TransferState::Failed, TransferState::Failed]);
-    assert_eq!(world.last(Who::Alice, broken).error.as_deref(), Some(text));
+    assert_eq!(world.last(Who::Bob, broken).error.as_deref(), Some(text));
+    assert_eq!(world.last(Who::Alice, broken).error.as_deref(), Some(told));
     assert_eq!(world.states(sound), [TransferState::Done, TransferState::Done]);
 }
 
