@@ -264,7 +264,10 @@ fn commands_about_contacts_need_the_session() {
     let address = world.nodes[1].address.clone();
     let error = world.ask(0, Command::ContactRemove { address, text: String::new() }).unwrap_err();
     assert_eq!(error.kind, ErrorKind::Offline);
-    assert!(error.text.contains("The network is away."), "{}", error.text);
+    assert_eq!(
+        error.text,
+        "There is no connection to the rendezvous (The network is away). Try again when it is back."
+    );
 }
 
 #[test]
