@@ -222,7 +222,7 @@ pub(crate) fn refused(refusal: Refusal) -> CommandError {
         | Refusal::WrongCredentials
         | Refusal::SessionRequired
         | Refusal::UnknownDevice => ErrorKind::Denied,
-        Refusal::ItemNotFound => ErrorKind::NotFound,
+        Refusal::ItemNotFound | Refusal::RemoteServerNotFound => ErrorKind::NotFound,
         Refusal::AddressMalformed | Refusal::NotAcceptable => ErrorKind::Usage,
         Refusal::RecipientUnavailable => ErrorKind::Offline,
         Refusal::RemoteServerTimeout => ErrorKind::TimedOut,
@@ -230,7 +230,6 @@ pub(crate) fn refused(refusal: Refusal) -> CommandError {
         Refusal::InternalServerError
         | Refusal::QuotaRequired
         | Refusal::Redirect
-        | Refusal::RemoteServerNotFound
         | Refusal::ResourceConstraint
         | Refusal::ServiceUnavailable
         | Refusal::UndefinedCondition

@@ -100,6 +100,14 @@ fn a_name_that_nobody_has_is_asked_like_any_other() {
 }
 
 #[test]
+fn an_address_at_another_rendezvous_is_not_found() {
+    let world = World::new();
+    let alice = world.person("alice");
+    alice.until(&["status"], "a session", |lines| lines[0]["session"] == "up");
+    alice.run(["contact", "add", "bob@elsewhere.example"]).refusal(3);
+}
+
+#[test]
 fn who_is_not_in_the_list_is_not_found() {
     let world = World::new();
     let alice = world.person("alice");
