@@ -11,6 +11,7 @@
 //! | [`keys`], [`device`] | public keys, signatures, the device list |
 //! | [`opaque`], [`account`] | how an account proves itself |
 //! | [`session`] | peer ↔ rendezvous; [`contact`], [`presence`], [`mailbox`], [`signal`] are its parts |
+//! | [`datagram`] | what travels beside QUIC: connectivity checks, the relay |
 //! | [`link`] | peer ↔ peer; [`noise`], [`seal`], [`record`] protect it |
 //! | [`letter`], [`transfer`], [`layout`], [`tree`] | what peers say and send to each other |
 //! | [`refusal`], [`close`] | how a machine says no |
@@ -21,6 +22,7 @@ pub mod bounded;
 pub mod close;
 pub mod codec;
 pub mod contact;
+pub mod datagram;
 pub mod device;
 pub mod ids;
 pub mod invite;

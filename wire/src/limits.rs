@@ -63,6 +63,8 @@ pub const PREKEYS_MAX: usize = 100;
 pub const SIGNAL_BYTES_MAX: usize = 1_024;
 /// Candidates in one signal.
 pub const CANDIDATES_MAX: usize = 8;
+/// Reflectors that a rendezvous names besides its relay. Three addresses tell every mapping behavior apart.
+pub const REFLECTORS_MAX: usize = 4;
 
 /// Name of a transfer as the offer shows it.
 pub const TRANSFER_NAME_BYTES_MAX: usize = 255;

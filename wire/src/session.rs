@@ -11,13 +11,14 @@ use crate::account::{AccountAnswer, AccountRequest};
 use crate::address::Address;
 use crate::codec::Frame;
 use crate::contact::{ContactChange, ContactRequest};
+use crate::datagram::Channel;
 use crate::device::ListHead;
 use crate::ids::RequestId;
 use crate::limits::SESSION_FRAME_BYTES_MAX;
 use crate::mailbox::{Delivery, MailboxRequest, Prekey};
 use crate::presence::{PresenceChange, PresenceSet};
 use crate::refusal::Refusal;
-use crate::signal::{SignalDelivery, SignalRequest};
+use crate::signal::{RelayGrant, SignalDelivery, SignalRequest};
 
 /// Protocol name in TLS (ALPN, RFC 7301).
 pub const ALPN: &[u8] = b"hobnob/1";
@@ -96,6 +97,11 @@ pub enum Answer {
     Account(AccountAnswer),
     /// A prekey to begin an Olm session with.
     Prekey(Prekey),
+    /// The signal was passed on.
+    Signalled {
+        /// Where the relay forwards between the two devices; `None` when it does not.
+        channel: Option<Channel>,
+    },
 }
 
 /// What happens without being asked for.
@@ -121,6 +127,8 @@ pub enum Push {
     Letter(Delivery),
     /// Another device wants to link.
     Signal(SignalDelivery),
+    /// This device's place at the relay.
+    Relay(RelayGrant),
     /// Few one-time prekeys of this device are left: publish more.
     PrekeysLow {
         /// How many are left.

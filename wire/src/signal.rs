@@ -10,11 +10,12 @@ use serde::{Deserialize, Serialize};
 use crate::address::Address;
 use crate::bounded::{List, Opaque};
 use crate::codec::Frame;
+use crate::datagram::{AllocationId, Channel, DatagramKey};
 use crate::ids::{AttemptId, DeviceId};
-use crate::limits::{CANDIDATES_MAX, SIGNAL_BYTES_MAX};
+use crate::limits::{CANDIDATES_MAX, REFLECTORS_MAX, SIGNAL_BYTES_MAX};
 
 /// Asks the rendezvous to pass a signal to a device of oneself or of a contact.
-/// Answer: [`Answer::Done`](crate::session::Answer::Done), or
+/// Answer: [`Answer::Signalled`](crate::session::Answer::Signalled), or
 /// [`Refusal::RecipientUnavailable`](crate::Refusal::RecipientUnavailable) when it has no session.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SignalRequest {
@@ -35,6 +36,20 @@ pub struct SignalDelivery {
     pub device: DeviceId,
     /// A sealed [`Signal`].
     pub sealed: Opaque<SIGNAL_BYTES_MAX>,
+    /// Where the relay forwards between the two devices; `None` when it does not.
+    pub channel: Option<Channel>,
+}
+
+/// A device's place at the relay: pushed when its session is proved, valid until it ends.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RelayGrant {
+    /// The place.
+    pub allocation: AllocationId,
+    /// Authenticates datagrams to and from the relay and the reflectors.
+    pub key: DatagramKey,
+    /// Where to ask for the own address, besides the relay itself. An unspecified IP address stands for the one that the
+    /// peer knows the rendezvous by.
+    pub reflectors: List<TransportAddress, REFLECTORS_MAX>,
 }
 
 /// Where in the exchange a signal stands.
@@ -44,6 +59,8 @@ pub enum SignalKind {
     Offer,
     /// Here is where I can be reached.
     Answer,
+    /// I can be reached elsewhere now; the link that we have stays.
+    Update,
 }
 
 /// What is inside a sealed signal.
@@ -51,9 +68,13 @@ pub enum SignalKind {
 pub struct Signal {
     /// The attempt that it belongs to.
     pub attempt: AttemptId,
-    /// Offer or answer.
+    /// Offer, answer or update.
     pub kind: SignalKind,
-    /// Addresses at which the sender can be reached, best first.
+    /// Authenticates checks of the sender's addresses; fresh in each attempt.
+    pub key: DatagramKey,
+    /// What the NAT before the sender does.
+    pub mapping: Mapping,
+    /// Addresses at which the sender can be reached, best first; none when it wants to be reached over the relay only.
     pub candidates: List<Candidate, CANDIDATES_MAX>,
 }
 
@@ -62,15 +83,68 @@ impl Frame for Signal {
     const BYTES_MAX: usize = SIGNAL_BYTES_MAX - crate::noise::SIGNAL_OVERHEAD_BYTES;
 }
 
-/// A transport address (RFC 8445 §5.1). IPv4 travels as an IPv4-mapped IPv6 address.
+/// How a NAT chooses the port that the outside sees (RFC 4787 §4.1, §4.2), as found out by asking several reflectors.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Mapping {
+    /// Nobody could be asked, or only one reflector answered.
+    #[default]
+    Unknown,
+    /// The address outside is the one inside.
+    NoNat,
+    /// The same for every destination.
+    EndpointIndependent,
+    /// Another for each destination, this much further each time.
+    Sequential {
+        /// Ports between one allocation and the next.
+        step: i8,
+    },
+    /// Another for each destination, anywhere in a block of this many ports.
+    Block {
+        /// Ports in the block.
+        ports: u16,
+    },
+    /// Another for each destination, anywhere.
+    Random,
+}
+
+impl Mapping {
+    /// Whether each destination sees another port ("symmetric" in older words), so that what a reflector sees is not
+    /// what a peer sees.
+    #[must_use]
+    pub const fn is_endpoint_dependent(self) -> bool {
+        matches!(self, Self::Sequential { .. } | Self::Block { .. } | Self::Random)
+    }
+}
+
+/// Where a candidate comes from (RFC 8445 §5.1.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum CandidateKind {
+    /// An interface of the machine.
+    Host,
+    /// A port that the NAT forwards because it was asked to (UPnP-IGD, NAT-PMP, PCP).
+    Mapped,
+    /// Where a reflector sees the machine ("server-reflexive").
+    Reflexive,
+}
+
+/// An address at which a peer may be reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Candidate {
+    /// Where it comes from.
+    pub kind: CandidateKind,
+    /// The address.
+    pub at: TransportAddress,
+}
+
+/// A transport address (RFC 8445 §5.1). IPv4 travels as an IPv4-mapped IPv6 address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct TransportAddress {
     ip: [u8; 16],
     #[serde(with = "postcard::fixint::be")]
     port: u16,
 }
 
-impl From<SocketAddr> for Candidate {
+impl From<SocketAddr> for TransportAddress {
     fn from(address: SocketAddr) -> Self {
         let ip = match address.ip() {
             IpAddr::V4(v4) => v4.to_ipv6_mapped(),
@@ -80,8 +154,8 @@ impl From<SocketAddr> for Candidate {
     }
 }
 
-impl From<Candidate> for SocketAddr {
-    fn from(candidate: Candidate) -> Self {
-        Self::new(Ipv6Addr::from(candidate.ip).to_canonical(), candidate.port)
+impl From<TransportAddress> for SocketAddr {
+    fn from(address: TransportAddress) -> Self {
+        Self::new(Ipv6Addr::from(address.ip).to_canonical(), address.port)
     }
 }

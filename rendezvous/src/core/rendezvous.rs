@@ -198,7 +198,9 @@ fn asked(
         Request::Contact(request) => roster::handle(turn, proof(session)?, &request).map(|()| Answer::Done),
         Request::Presence(wish) => presence::set(turn, proof(session)?, &wish).map(|()| Answer::Done),
         Request::Mailbox(request) => mailbox::handle(turn, proof(session)?, request),
-        Request::Signal(request) => signal::relay(turn, proof(session)?, request).map(|()| Answer::Done),
+        Request::Signal(request) => {
+            signal::relay(turn, proof(session)?, request).map(|()| Answer::Signalled { channel: None })
+        }
     }
 }
 

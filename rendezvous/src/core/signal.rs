@@ -12,7 +12,8 @@ pub(super) fn relay(turn: &mut Turn<'_>, me: &Proof, request: SignalRequest) -> 
     turn.house.quota.signal(me.account, turn.now.elapsed)?;
     let account = turn.correspondent(me, &request.to)?;
     let session = turn.house.online.session(account, request.device).ok_or(Refusal::RecipientUnavailable)?;
-    let delivery = SignalDelivery { from: me.address.clone(), device: me.device, sealed: request.sealed };
+    let delivery =
+        SignalDelivery { from: me.address.clone(), device: me.device, sealed: request.sealed, channel: None };
     turn.push(vec![session], Push::Signal(delivery));
     Ok(())
 }

@@ -1,13 +1,14 @@
 //! Examples of what peers say to each other: signals, frames of a link, letters and transfers.
 
 use hobnob_wire::bounded::{List, Opaque};
+use hobnob_wire::datagram::DatagramKey;
 use hobnob_wire::device::ListHead;
 use hobnob_wire::letter::{
     EndReason, Letter, LetterBody, Offer, OfferEnd, OlmKind, Reached, Receipt, SealedLetter, TextBody,
 };
 use hobnob_wire::link::{LinkFrame, LinkHello};
 use hobnob_wire::noise::NoiseKeypair;
-use hobnob_wire::signal::{Candidate, Signal, SignalKind};
+use hobnob_wire::signal::{Candidate, CandidateKind, Mapping, Signal, SignalKind};
 use hobnob_wire::transfer::{
     EntryKind, ManifestEntry, ManifestPart, RangeTrailer, RelativePath, Span, StreamHeader, TransferFrame,
 };
@@ -17,7 +18,9 @@ use crate::people::*;
 use crate::session::attempt;
 
 variants! {
-    SignalKind: Offer, Answer;
+    SignalKind: Offer, Answer, Update;
+    CandidateKind: Host, Mapped, Reflexive;
+    Mapping: Unknown, NoNat, EndpointIndependent, Sequential, Block, Random;
     LinkFrame: Ready, Letter, LetterAck, Typing, Transfer;
     TransferFrame: Accept, Pace, Progress, Complete, Gone;
     OlmKind: PreKey, Normal;
@@ -40,17 +43,54 @@ pub(crate) fn vectors() -> Vec<Vector> {
 }
 
 fn signals() -> Vec<Example<Signal>> {
-    let candidates = ["192.0.2.1:7700", "[2001:db8::1]:7701"];
+    let candidate = |(kind, at): (CandidateKind, &str)| Candidate {
+        kind,
+        at: at.parse::<std::net::SocketAddr>().unwrap().into(),
+    };
+    let candidates = every(vec![
+        ("host", "", CandidateKind::Host),
+        ("mapped", "", CandidateKind::Mapped),
+        ("reflexive", "", CandidateKind::Reflexive),
+    ]);
+    let addresses = ["192.0.2.1:7700", "[2001:db8::1]:7701", "192.0.2.2:7702"];
     let candidates: Vec<Candidate> =
-        candidates.map(|address| Candidate::from(address.parse::<std::net::SocketAddr>().unwrap())).into();
-    let signal =
-        |kind| Signal { attempt: attempt(), kind, candidates: List::new(candidates.clone()).unwrap() };
-    let examples = vec![
-        ("offer", "attempt 16 bytes 33, 192.0.2.1 port 7700, 2001:db8::1 port 7701", SignalKind::Offer),
-        ("answer", "attempt 16 bytes 33, 192.0.2.1 port 7700, 2001:db8::1 port 7701", SignalKind::Answer),
+        candidates.into_iter().map(|(_, _, kind)| kind).zip(addresses).map(candidate).collect();
+    let signal = |(kind, mapping)| Signal {
+        attempt: attempt(),
+        kind,
+        key: DatagramKey::new([0x44; 32]),
+        mapping,
+        candidates: List::new(candidates.clone()).unwrap(),
+    };
+    let mappings = vec![
+        ("offer", OFFER, Mapping::Unknown),
+        ("offer without NAT", "as the offer, but no NAT", Mapping::NoNat),
+        ("offer, endpoint-independent", "as the offer, but that mapping", Mapping::EndpointIndependent),
+        (
+            "offer, sequential",
+            "as the offer, but mapping sequential, step -1",
+            Mapping::Sequential { step: -1 },
+        ),
+        (
+            "offer, block",
+            "as the offer, but mapping in a block of 1024 ports",
+            Mapping::Block { ports: 1024 },
+        ),
+        ("offer, random", "as the offer, but mapping random", Mapping::Random),
     ];
-    within(every(examples), signal)
+    let offers = within(every(mappings), |mapping| (SignalKind::Offer, mapping));
+    let others = vec![
+        ("answer", "as the offer, but an answer", SignalKind::Answer),
+        ("update", "as the offer, but an update", SignalKind::Update),
+    ];
+    let others = within(others, |kind| (kind, Mapping::Unknown));
+    let kinds = |(name, says, (kind, _)): &Example<(SignalKind, Mapping)>| (*name, *says, *kind);
+    let all = [offers, others].concat();
+    every(all.iter().map(kinds).collect());
+    within(all, signal)
 }
+
+const OFFER: &str = "attempt 16 bytes 33, key 32 bytes 44, mapping unknown, host 192.0.2.1 port 7700, mapped 2001:db8::1 port 7701, reflexive 192.0.2.2 port 7702";
 
 fn hello() -> LinkHello {
     LinkHello { address: alice(), device: device_id(), list: device_list() }

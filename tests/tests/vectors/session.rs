@@ -3,12 +3,13 @@
 use hobnob_wire::account::{AccountAnswer, AccountRequest};
 use hobnob_wire::bounded::List;
 use hobnob_wire::contact::{ContactChange, ContactRequest, Pending, Subscription};
+use hobnob_wire::datagram::{AllocationId, Channel, DatagramKey};
 use hobnob_wire::device::{DeviceEntry, DeviceOperation, ListHead};
 use hobnob_wire::mailbox::{Delivery, LetterCopy, MailboxRequest};
 use hobnob_wire::opaque;
 use hobnob_wire::presence::{Availability, Presence, PresenceChange, PresenceSet};
 use hobnob_wire::session::{Answer, ClientFrame, Push, Request, ServerFrame};
-use hobnob_wire::signal::{SignalDelivery, SignalRequest};
+use hobnob_wire::signal::{RelayGrant, SignalDelivery, SignalRequest, TransportAddress};
 use hobnob_wire::{AttemptId, Refusal, ids::RequestId};
 
 use crate::example::{Example, Vector, every, frames, variants, within};
@@ -21,9 +22,9 @@ variants! {
     ContactRequest: Ask, Accept, Reject, Remove;
     MailboxRequest: Deposit, PublishPrekeys, ClaimPrekey;
     ServerFrame: Answer, Refused, Push;
-    Answer: Done, Account, Prekey;
+    Answer: Done, Account, Prekey, Signalled;
     AccountAnswer: Challenge, LoggedIn, Welcome, Devices, Done;
-    Push: Contact, RosterComplete, Presence, DevicesChanged, Letter, Signal, PrekeysLow;
+    Push: Contact, RosterComplete, Presence, DevicesChanged, Letter, Signal, Relay, PrekeysLow;
     DeviceOperation: Add, Revoke;
 }
 
@@ -166,6 +167,7 @@ fn server_frames() -> Vec<Example<ServerFrame>> {
         vec![("done", "request 1", Answer::Done)],
         within(every(account_answers()), Answer::Account),
         vec![("prekey", "request 1: the prekey", Answer::Prekey(prekey()))],
+        vec![("signalled", "request 1: channel 7 bytes 88", Answer::Signalled { channel: Some(channel()) })],
     ];
     let answers = every(answers.into_iter().flatten().collect());
     let mut examples = within(answers, |answer| ServerFrame::Answer { id: RequestId(1), answer });
@@ -238,8 +240,22 @@ fn pushes() -> Vec<Example<Push>> {
         ),
         (
             "push signal",
-            "from alice@example.org, the device, sealed 010203",
-            Push::Signal(SignalDelivery { from: alice(), device: device_id(), sealed: bytes(&[1, 2, 3]) }),
+            "from alice@example.org, the device, sealed 010203, channel 7 bytes 88",
+            Push::Signal(SignalDelivery {
+                from: alice(),
+                device: device_id(),
+                sealed: bytes(&[1, 2, 3]),
+                channel: Some(channel()),
+            }),
+        ),
+        (
+            "push relay",
+            "allocation 1, key 32 bytes 44, reflector: the rendezvous' own address, port 7701",
+            Push::Relay(RelayGrant {
+                allocation: AllocationId(1),
+                key: DatagramKey::new([0x44; 32]),
+                reflectors: List::new(vec![reflector()]).unwrap(),
+            }),
         ),
         ("push prekeys low", "3 left", Push::PrekeysLow { left: 3 }),
     ]
@@ -261,6 +277,14 @@ fn device_entries() -> Vec<Example<DeviceEntry>> {
         ("add", "seq 0, after the certificate, at 1700000000, the device joins", add),
         ("revoke", "seq 1, after 32 bytes 66, at 1700000001, the device leaves", revoke),
     ]
+}
+
+fn channel() -> Channel {
+    Channel::new([0x88; 7])
+}
+
+fn reflector() -> TransportAddress {
+    "[::]:7701".parse::<std::net::SocketAddr>().unwrap().into()
 }
 
 /// One attempt, for signals.

@@ -82,6 +82,7 @@ fn the_page_lists_every_limit() {
         PREKEYS_MAX,
         SIGNAL_BYTES_MAX,
         CANDIDATES_MAX,
+        REFLECTORS_MAX,
         TRANSFER_NAME_BYTES_MAX,
         OFFER_TEXT_BYTES_MAX,
         TRANSFER_ENTRIES_MAX,

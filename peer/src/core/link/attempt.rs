@@ -7,11 +7,14 @@ use std::time::Duration;
 
 use hobnob_wire::bounded::{List, Opaque};
 use hobnob_wire::codec::{decode, encode};
+use hobnob_wire::datagram::DatagramKey;
 use hobnob_wire::keys::AgreementKey;
 use hobnob_wire::limits::DEVICES_MAX;
 use hobnob_wire::noise::{open_signal, seal_signal, signal_context};
 use hobnob_wire::session::Request;
-use hobnob_wire::signal::{Signal, SignalDelivery, SignalKind, SignalRequest};
+use hobnob_wire::signal::{
+    Candidate, CandidateKind, Mapping, Signal, SignalDelivery, SignalKind, SignalRequest,
+};
 use hobnob_wire::{Address, AttemptId, DeviceId};
 
 use super::{Links, hello};
@@ -188,12 +191,14 @@ impl Links {
         let Some(noise) = noise_key(turn.store, keys, address, device)? else {
             return Ok(false);
         };
-        let candidates = self.candidates.iter().map(|candidate| (*candidate).into()).collect();
+        let host = |at: &SocketAddr| Candidate { kind: CandidateKind::Host, at: (*at).into() };
+        let candidates = self.candidates.iter().map(host).collect();
+        let (key, mapping) = (DatagramKey::new(turn.entropy.array()), Mapping::Unknown);
         let own = &keys.identity;
         let context = signal_context((&own.address, own.device), (address, device));
         let sealed = List::new(candidates)
             .ok()
-            .and_then(|candidates| encode(&Signal { attempt, kind, candidates }).ok())
+            .and_then(|candidates| encode(&Signal { attempt, kind, key, mapping, candidates }).ok())
             .and_then(|signal| seal_signal(&own.noise, &noise, &context, &signal).ok())
             .and_then(|sealed| Opaque::new(sealed).ok());
         let Some(sealed) = sealed else {
@@ -231,6 +236,8 @@ impl Links {
         };
         match signal.kind {
             SignalKind::Offer => self.offered(turn, keys, from, &signal),
+            // Paths do not move yet.
+            SignalKind::Update => Ok(()),
             SignalKind::Answer => {
                 self.answered(turn, keys.identity.device, from, &signal);
                 Ok(())
@@ -336,7 +343,7 @@ impl Links {
 }
 
 fn candidates(signal: &Signal) -> Vec<SocketAddr> {
-    signal.candidates.iter().map(|candidate| (*candidate).into()).filter(usable).collect()
+    signal.candidates.iter().map(|candidate| candidate.at.into()).filter(usable).collect()
 }
 
 /// Whether an address may be dialed: a signal must not make us send to privileged ports, groups or

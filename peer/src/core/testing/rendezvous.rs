@@ -163,9 +163,10 @@ impl Rendezvous {
                     return Err(Refusal::RecipientUnavailable);
                 }
                 self.signals += 1;
-                let delivery = SignalDelivery { from: who.0.clone(), device: who.1, sealed: signal.sealed };
+                let (from, device, sealed) = (who.0.clone(), who.1, signal.sealed);
+                let delivery = SignalDelivery { from, device, sealed, channel: None };
                 self.pushes.push((signal.device, Push::Signal(delivery)));
-                Ok(Answer::Done)
+                Ok(Answer::Signalled { channel: None })
             }
         }
     }
