@@ -209,8 +209,9 @@ fn signals_reach_a_contacts_device_that_is_there_and_nobody_else() {
         let (to, device) = (to.address(), to.device());
         Request::Signal(SignalRequest { to, device, sealed: sealed.clone() })
     };
-    assert_eq!(world.ask(a, signal(&bob)), Ok(Answer::Done));
-    let delivery = SignalDelivery { from: alice.address(), device: alice.device(), sealed: sealed.clone() };
+    assert_eq!(world.ask(a, signal(&bob)), Ok(Answer::Signalled { channel: None }));
+    let (from, device) = (alice.address(), alice.device());
+    let delivery = SignalDelivery { from, device, sealed: sealed.clone(), channel: None };
     assert_eq!(world.pushes(b), [Push::Signal(delivery)]);
     world.gone(b);
     assert_eq!(world.ask(a, signal(&bob)), Err(Refusal::RecipientUnavailable));
