@@ -20,7 +20,7 @@ use hobnob_wire::seal::Direction;
 use hobnob_wire::session::{ClientFrame, ServerFrame};
 use hobnob_wire::signal::Signal;
 use hobnob_wire::transfer::{EntryKind, ManifestHasher, ManifestPart, RangeTrailer, StreamHeader};
-use hobnob_wire::{Address, DeviceId, Domain, Frame, LetterId, Name, TransferId, codec};
+use hobnob_wire::{Address, DeviceId, Domain, Frame, LetterId, Name, TransferId, codec, tunnel as tunnelled};
 use zeroize::Zeroizing;
 
 /// A property that holds for any bytes.
@@ -44,6 +44,7 @@ pub const TARGETS: &[(&str, Property)] = &[
     ("server_frame", server_frame),
     ("signal", signal),
     ("stream", stream),
+    ("tunnel", tunnel),
 ];
 
 /// Decodes; a value that comes out has no other encoding than `bytes`.
@@ -152,6 +153,16 @@ pub fn stream(bytes: &[u8]) {
         if header.last {
             return;
         }
+    }
+}
+
+/// What a tunnel carries: datagrams that are written again come out the same.
+pub fn tunnel(mut bytes: &[u8]) {
+    while let Ok(Some((datagram, behind))) = tunnelled::split(bytes) {
+        let mut written = Vec::new();
+        assert!(tunnelled::push(&mut written, datagram));
+        assert_eq!(written, bytes[..bytes.len() - behind.len()]);
+        bytes = behind;
     }
 }
 

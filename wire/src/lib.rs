@@ -11,7 +11,7 @@
 //! | [`keys`], [`device`] | public keys, signatures, the device list |
 //! | [`opaque`], [`account`] | how an account proves itself |
 //! | [`session`] | peer ↔ rendezvous; [`contact`], [`presence`], [`mailbox`], [`signal`] are its parts |
-//! | [`datagram`] | what travels beside QUIC: connectivity checks, the relay |
+//! | [`datagram`] | what travels beside QUIC: connectivity checks, the relay; [`tunnel`] carries both where UDP is blocked |
 //! | [`link`] | peer ↔ peer; [`noise`], [`seal`], [`record`] protect it |
 //! | [`letter`], [`transfer`], [`layout`], [`tree`] | what peers say and send to each other |
 //! | [`refusal`], [`close`] | how a machine says no |
@@ -42,6 +42,7 @@ pub mod session;
 pub mod signal;
 pub mod transfer;
 pub mod tree;
+pub mod tunnel;
 
 pub use address::{Address, Domain, Name};
 pub use bounded::{List, Opaque, Text};

@@ -65,6 +65,8 @@ pub const SIGNAL_BYTES_MAX: usize = 1_024;
 pub const CANDIDATES_MAX: usize = 8;
 /// Reflectors that a rendezvous names besides its relay. Three addresses tell every mapping behavior apart.
 pub const REFLECTORS_MAX: usize = 4;
+/// One datagram in a tunnel: what an Ethernet carries, and so more than a rendezvous takes by UDP.
+pub const TUNNEL_DATAGRAM_BYTES_MAX: usize = 1_500;
 
 /// Name of a transfer as the offer shows it.
 pub const TRANSFER_NAME_BYTES_MAX: usize = 255;

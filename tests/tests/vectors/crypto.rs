@@ -11,7 +11,7 @@ use hobnob_wire::record::{HEADER_BYTES, Protection, RecordHeader, RecordReader, 
 use hobnob_wire::seal::Direction;
 use hobnob_wire::session::ClientFrame;
 use hobnob_wire::transfer::{ManifestHasher, RangeTrailer, StreamHeader};
-use hobnob_wire::{DeviceId, codec, tree};
+use hobnob_wire::{DeviceId, codec, tree, tunnel};
 use snow::{Builder, HandshakeState};
 
 use crate::example::Vector;
@@ -37,7 +37,14 @@ fn seed(target: &'static str, name: &'static str, says: &'static str, bytes: imp
 
 fn framing() -> Vec<Vector> {
     let frame = codec::encode_prefixed(&ClientFrame::MailboxAck { up_to: 7 }).unwrap();
-    vec![vector("prefixed frame", "client frame / mailbox ack behind its length", frame)]
+    let mut tunnelled = Vec::new();
+    for datagram in [b"\x40 QUIC".as_slice(), b"\x20 channel"] {
+        assert!(tunnel::push(&mut tunnelled, datagram));
+    }
+    vec![
+        vector("prefixed frame", "client frame / mailbox ack behind its length", frame),
+        seed("tunnel", "tunnel", "datagrams 40 ` QUIC` and 20 ` channel`", tunnelled),
+    ]
 }
 
 fn signatures() -> Vec<Vector> {
