@@ -13,6 +13,7 @@
 //! | [`session`] | peer ↔ rendezvous; [`contact`], [`presence`], [`mailbox`], [`signal`] are its parts |
 //! | [`datagram`] | what travels beside QUIC: connectivity checks, the relay; [`tunnel`] carries both where UDP is blocked |
 //! | [`link`] | peer ↔ peer; [`noise`], [`seal`], [`record`] protect it |
+//! | [`overlay`] | how devices meet without a rendezvous |
 //! | [`letter`], [`transfer`], [`layout`], [`tree`] | what peers say and send to each other |
 //! | [`refusal`], [`close`] | how a machine says no |
 
@@ -34,6 +35,7 @@ pub mod link;
 pub mod mailbox;
 pub mod noise;
 pub mod opaque;
+pub mod overlay;
 pub mod presence;
 pub mod record;
 pub mod refusal;

@@ -67,6 +67,8 @@ pub const CANDIDATES_MAX: usize = 8;
 pub const REFLECTORS_MAX: usize = 4;
 /// One datagram in a tunnel: what an Ethernet carries, and so more than a rendezvous takes by UDP.
 pub const TUNNEL_DATAGRAM_BYTES_MAX: usize = 1_500;
+/// Devices that one question in the overlay asks for: a person has fewer contacts whom it wants to meet at a time.
+pub const MARKS_MAX: usize = 1_024;
 
 /// Name of a transfer as the offer shows it.
 pub const TRANSFER_NAME_BYTES_MAX: usize = 255;

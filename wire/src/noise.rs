@@ -10,7 +10,9 @@
 
 use std::fmt;
 
-use snow::params::NoiseParams;
+use snow::params::{DHChoice, NoiseParams};
+use snow::resolvers::{CryptoResolver, DefaultResolver};
+use snow::types::Dh;
 use snow::{Builder, HandshakeState};
 use thiserror::Error;
 use zeroize::Zeroizing;
@@ -59,15 +61,21 @@ impl NoiseKeypair {
     /// The pair that belongs to 32 random bytes.
     #[must_use]
     pub fn from_secret(secret: Zeroizing<[u8; 32]>) -> Self {
-        use snow::params::DHChoice;
-        use snow::resolvers::{CryptoResolver, DefaultResolver};
-        let mut dh = DefaultResolver
-            .resolve_dh(&DHChoice::Curve25519)
-            .expect("snow is built with the feature use-curve25519");
-        dh.set(secret.as_slice());
+        let dh = dh(&secret);
         let mut public = [0; 32];
         public.copy_from_slice(&dh.pubkey()[..32]);
         Self { secret, public: AgreementKey::new(public) }
+    }
+
+    /// The X25519 result of this pair and another's public key (RFC 7748 §6.1). Not uniform: a key is derived from it.
+    ///
+    /// # Errors
+    /// [`NoiseError`] when `remote` is not a usable key.
+    pub(crate) fn agree(&self, remote: &AgreementKey) -> Result<Zeroizing<[u8; 32]>, NoiseError> {
+        check_public(remote.as_bytes())?;
+        let mut shared = Zeroizing::new([0; 32]);
+        dh(&self.secret).dh(remote.as_bytes(), shared.as_mut_slice())?;
+        Ok(shared)
     }
 
     /// The secret, to be stored where only its owner reads.
@@ -81,6 +89,15 @@ impl NoiseKeypair {
     pub const fn public(&self) -> AgreementKey {
         self.public
     }
+}
+
+/// X25519 with this secret.
+fn dh(secret: &[u8; 32]) -> Box<dyn Dh> {
+    let mut dh = DefaultResolver
+        .resolve_dh(&DHChoice::Curve25519)
+        .expect("snow is built with the feature use-curve25519");
+    dh.set(secret);
+    dh
 }
 
 /// The u-coordinates of small order (RFC 7748 §6.1; the list of libsodium). With any of them a
