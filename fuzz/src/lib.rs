@@ -15,6 +15,7 @@ use hobnob_wire::layout::Layout;
 use hobnob_wire::letter::{Letter, LetterBody, SealedLetter};
 use hobnob_wire::link::{LinkFrame, LinkHello};
 use hobnob_wire::noise::{self, Initiator, LinkKeys, NoiseKeypair, Responder, open_signal};
+use hobnob_wire::overlay::{OverlayAnswer, OverlayRequest};
 use hobnob_wire::record::{HEADER_BYTES, Protection, RecordHeader, RecordReader, RecordWriter};
 use hobnob_wire::seal::Direction;
 use hobnob_wire::session::{ClientFrame, ServerFrame};
@@ -39,6 +40,7 @@ pub const TARGETS: &[(&str, Property)] = &[
     ("noise_initiator", noise_initiator),
     ("noise_responder", noise_responder),
     ("noise_signal", noise_signal),
+    ("overlay", overlay),
     ("record", record),
     ("sealed_letter", sealed_letter),
     ("server_frame", server_frame),
@@ -179,6 +181,12 @@ fn link_keys() -> &'static LinkKeys {
 
 fn stream_key(stream: u64) -> hobnob_wire::seal::SealKey {
     link_keys().streams.stream(stream, Direction::FromInitiator)
+}
+
+/// What nodes of the overlay say to each other.
+pub fn overlay(bytes: &[u8]) {
+    frame::<OverlayRequest>(bytes);
+    frame::<OverlayAnswer>(bytes);
 }
 
 /// A sealed record opens as it was made; anything else does not open.

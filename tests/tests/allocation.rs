@@ -9,6 +9,7 @@ use hobnob_wire::ids::RequestId;
 use hobnob_wire::letter::{Letter, Reached, Receipt, SealedLetter};
 use hobnob_wire::link::{LinkFrame, LinkHello};
 use hobnob_wire::mailbox::{LetterCopy, MailboxRequest};
+use hobnob_wire::overlay::{OverlayAnswer, OverlayRequest};
 use hobnob_wire::session::{ClientFrame, Request, ServerFrame};
 use hobnob_wire::signal::Signal;
 use hobnob_wire::transfer::{
@@ -54,6 +55,8 @@ fn check_all(bytes: &[u8]) {
     check::<StreamHeader>(bytes);
     check::<RangeTrailer>(bytes);
     check::<Receipt>(bytes);
+    check::<OverlayRequest>(bytes);
+    check::<OverlayAnswer>(bytes);
 }
 
 /// Lists as long as they may be, of values as short as they may be: the most memory for the fewest bytes.

@@ -14,6 +14,8 @@ mod crypto;
 mod example;
 #[path = "vectors/link.rs"]
 mod link;
+#[path = "vectors/overlay.rs"]
+mod overlay;
 #[path = "vectors/page.rs"]
 mod page;
 #[path = "vectors/people.rs"]
@@ -31,7 +33,7 @@ use example::Vector;
 
 /// All vectors, from the frames of a session to the keys of a link.
 fn vectors() -> Vec<Vector> {
-    [session::vectors(), link::vectors(), crypto::vectors()].concat()
+    [session::vectors(), link::vectors(), crypto::vectors(), overlay::vectors()].concat()
 }
 
 fn repository() -> &'static Path {

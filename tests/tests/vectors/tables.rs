@@ -84,6 +84,7 @@ fn the_page_lists_every_limit() {
         CANDIDATES_MAX,
         REFLECTORS_MAX,
         TUNNEL_DATAGRAM_BYTES_MAX,
+        MARKS_MAX,
         TRANSFER_NAME_BYTES_MAX,
         OFFER_TEXT_BYTES_MAX,
         TRANSFER_ENTRIES_MAX,
