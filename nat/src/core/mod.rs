@@ -1,5 +1,7 @@
 //! The decisions of this crate, free of clocks, sockets and tasks.
 
 pub mod admission;
+pub mod agent;
 pub mod candidate;
+pub mod mapping;
 pub mod overlay;
