@@ -4,23 +4,38 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use hobnob_wire::datagram::CHANNEL_HEADER_BYTES;
 use hobnob_wire::invite::Pin;
 use quinn::crypto::rustls::QuicServerConfig;
 use quinn::{ClientConfig, ServerConfig, TransportConfig, VarInt};
 use quinn_proto::RandomConnectionIdGenerator;
+use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use crate::arrival::{Arrival, Place};
 use crate::core::admission::{Admission, AdmissionLimits, Verdict};
+use crate::demux::Demux;
+use crate::demux::address::{self, canonical};
+use crate::demux::beside::{Beside, Inbox, Nobody, Outlet};
+use crate::demux::roads::Road;
+use crate::demux::routes::Strangers;
 use crate::dial::{DIAL_WITHIN, DialError};
+use crate::network::{Network, System};
 use crate::tls::{PinVerifier, ServerIdentity};
-use crate::{socket, tls, transport};
+use crate::{tls, transport};
 
 /// The largest packet that a rendezvous takes: that of an Ethernet. Sessions never try more than 1,200 bytes.
 const RENDEZVOUS_PACKET_MAX: u16 = 1472;
 
 /// Connection identifiers of ours, all of it random: 2⁶⁴ leave no two alike.
 const CONNECTION_ID_BYTES: usize = 8;
+
+/// What stands before a packet that a relay forwards.
+const HEADER_BYTES: u16 = 8;
+const _: () = assert!(HEADER_BYTES as usize == CHANNEL_HEADER_BYTES);
+
+/// Datagrams beside QUIC that wait for the task of a peer. It takes microseconds for each, so more come only as a flood.
+const INBOX_MAX: usize = 1024;
 
 /// Newcomers that wait for [`Endpoint::accept`]. It decides within microseconds, so this many come only as a flood, and
 /// more are then refused.
@@ -39,6 +54,7 @@ const WAITING_BYTES_TOTAL_MAX: u64 = 1 << 20;
 #[derive(Clone, Debug)]
 pub struct Endpoint {
     quinn: quinn::Endpoint,
+    demux: Arc<Demux>,
     link_dialer: ClientConfig,
     admission: Arc<Mutex<Admission>>,
 }
@@ -54,8 +70,24 @@ impl Endpoint {
         identity: &ServerIdentity,
         limits: AdmissionLimits,
     ) -> io::Result<Self> {
+        Self::rendezvous_on(&System, listen, identity, limits, Arc::new(Nobody))
+    }
+
+    /// [`Endpoint::rendezvous`] on any network. What arrives beside QUIC goes to `beside`.
+    ///
+    /// # Errors
+    /// When the socket cannot be had.
+    pub fn rendezvous_on(
+        network: &dyn Network,
+        listen: SocketAddr,
+        identity: &ServerIdentity,
+        limits: AdmissionLimits,
+        beside: Arc<dyn Beside>,
+    ) -> io::Result<Self> {
         let crypto = tls::quic_server(tls::session_server(identity));
-        Self::open(listen, server_config(crypto, transport::session_server()), limits, RENDEZVOUS_PACKET_MAX)
+        let server = server_config(crypto, transport::session_server());
+        let demux = Demux::new(network.bind(listen)?, beside, Strangers::Admitted, false)?;
+        Self::open(demux, server, limits, RENDEZVOUS_PACKET_MAX)
     }
 
     /// The endpoint of a peer: dials sessions, dials and accepts links. `[::]:0` is a good `listen`: a free port, both
@@ -64,31 +96,55 @@ impl Endpoint {
     /// # Errors
     /// When the socket cannot be had, typically because the port is in use.
     pub fn peer(listen: SocketAddr) -> io::Result<Self> {
+        Self::peer_on(Arc::new(System), listen, Strangers::Admitted)
+    }
+
+    /// [`Endpoint::peer`] on any network.
+    ///
+    /// # Errors
+    /// When the socket cannot be had.
+    pub fn peer_on(network: Arc<dyn Network>, listen: SocketAddr, strangers: Strangers) -> io::Result<Self> {
         let certificate = tls::throw_away_certificate().map_err(io::Error::other)?;
         let server = server_config(tls::quic_server(tls::link_server(certificate)), transport::link());
-        Self::open(listen, server, AdmissionLimits::PEER, transport::LINK_MTU_MAX)
+        let (inbox, _heard) = mpsc::channel(INBOX_MAX);
+        let demux = Demux::new(network.bind(listen)?, Arc::new(Inbox(inbox)), strangers, true)?;
+        Self::open(demux, server, AdmissionLimits::PEER, transport::LINK_MTU_MAX)
     }
 
     fn open(
-        listen: SocketAddr,
+        demux: Demux,
         server: ServerConfig,
         limits: AdmissionLimits,
         packet_max: u16,
     ) -> io::Result<Self> {
         let mut config = quinn::EndpointConfig::default();
-        // The two top bits of the first byte will tell QUIC from probes on the same socket (RFC 9287 would blur them).
+        // The two top bits of the first byte tell QUIC from all else on the socket (RFC 9287 would blur them).
         config.grease_quic_bit(false);
         // quinn's own generator draws 24 bits, so that with thousands of connections a Retry soon names an identifier that is
         // in use, and that newcomer's packets go astray until it gives up.
         config.cid_generator(|| Box::new(RandomConnectionIdGenerator::new(CONNECTION_ID_BYTES)));
-        config.max_udp_payload_size(packet_max).map_err(io::Error::other)?;
-        let socket = socket::bind(listen)?;
-        let quinn = quinn::Endpoint::new(config, Some(server), socket, Arc::new(quinn::TokioRuntime))?;
+        // It is also the size of the buffers, which hold a packet together with the header of its channel.
+        config.max_udp_payload_size(packet_max + HEADER_BYTES).map_err(io::Error::other)?;
+        let demux = Arc::new(demux);
+        let socket = Arc::<Demux>::clone(&demux);
+        let runtime = Arc::new(quinn::TokioRuntime);
+        let quinn = quinn::Endpoint::new_with_abstract_socket(config, Some(server), socket, runtime)?;
 
         let certificate = tls::throw_away_certificate().map_err(io::Error::other)?;
         let mut link_dialer = ClientConfig::new(tls::quic_client(tls::link_client(certificate)));
         link_dialer.transport_config(transport::link());
-        Ok(Self { quinn, link_dialer, admission: Arc::new(Mutex::new(Admission::new(limits))) })
+        Ok(Self { quinn, demux, link_dialer, admission: Arc::new(Mutex::new(Admission::new(limits))) })
+    }
+
+    /// A road for datagrams that travel otherwise than by UDP, and an address for whoever is at its other end: dial it, or
+    /// wait for a newcomer from it. `None` when there are too many roads.
+    pub fn road(&self) -> Option<Road> {
+        self.demux.roads().open()
+    }
+
+    /// Sends datagrams beside QUIC from the endpoint's socket.
+    pub fn outlet(&self) -> Arc<dyn Outlet> {
+        Arc::<Demux>::clone(&self.demux)
     }
 
     /// The next newcomer that may start a handshake; `None` once the endpoint is closed. Those whom the limits turn away
@@ -157,6 +213,10 @@ impl Endpoint {
     async fn dial(&self, config: ClientConfig, addr: SocketAddr) -> Result<quinn::Connection, DialError> {
         /// Not sent to anybody (SNI is off) and not verified by anything.
         const PLACEHOLDER_NAME: &str = "hobnob";
+        let to = canonical(addr);
+        if address::device_at(to).is_none() {
+            self.demux.route(|routes| routes.dial(to));
+        }
         let connecting = self.quinn.connect_with(config, addr, PLACEHOLDER_NAME)?;
         Ok(timeout(DIAL_WITHIN, connecting).await.map_err(|_| DialError::TimedOut)??)
     }
@@ -166,7 +226,7 @@ impl Endpoint {
     /// # Errors
     /// When the system has lost the socket.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.quinn.local_addr()
+        self.demux.main_addr()
     }
 
     /// Closes all connections with `code` and `reason`, and ends [`Endpoint::accept`]. Follow it with [`Endpoint::wait_idle`]
@@ -184,10 +244,6 @@ impl Endpoint {
 /// The address of the other side, IPv4 as IPv4 also on a socket for both families.
 pub fn remote_address(connection: &quinn::Connection) -> SocketAddr {
     canonical(connection.remote_address())
-}
-
-fn canonical(addr: SocketAddr) -> SocketAddr {
-    SocketAddr::new(addr.ip().to_canonical(), addr.port())
 }
 
 fn server_config(crypto: Arc<QuicServerConfig>, transport: Arc<TransportConfig>) -> ServerConfig {

@@ -21,21 +21,25 @@
 //!
 //! | module | decides or performs |
 //! | --- | --- |
+//! | `demux` | the socket that quinn is given: QUIC, what travels beside it, and a route to each peer |
+//! | [`network`] | where sockets and addresses come from |
 //! | [`core::admission`] | which newcomers may start a handshake |
 //! | [`core::candidate`] | which addresses are offered and dialed, in which order |
 //! | [`tls`] | identities, pins, key exchange, what is verified |
 //! | [`transport`] | every number of the QUIC transport, before and after proof |
-//! | [`endpoint`] | the socket; opens and accepts |
+//! | [`endpoint`] | opens and accepts |
 //! | [`arrival`] | a newcomer until it has proved itself |
 //! | [`dial`] | one link from many candidates |
 //! | [`interfaces`] | the addresses of this machine |
 
 pub mod arrival;
 pub mod core;
+mod demux;
 pub mod dial;
 pub mod endpoint;
 mod exporter;
 pub mod interfaces;
+pub mod network;
 mod socket;
 pub mod tls;
 pub mod transport;
@@ -43,9 +47,15 @@ pub mod transport;
 pub use crate::arrival::{Arrival, EstablishError, Place};
 pub use crate::core::admission::AdmissionLimits;
 pub use crate::core::candidate::{Loopback, PathKind};
+pub use crate::core::agent::{SocketId, Way};
+pub use crate::demux::address::{device_at, of_device};
+pub use crate::demux::beside::{Batch, Beside, Outlet};
+pub use crate::demux::roads::{Road, RoadEntry, RoadExit};
+pub use crate::demux::routes::Strangers;
 pub use crate::dial::{DialError, open_link_any};
 pub use crate::endpoint::{Endpoint, remote_address};
 pub use crate::exporter::{ExporterError, exporter};
 pub use crate::interfaces::local_candidates;
+pub use crate::network::{Network, Preferred, System};
 pub use crate::tls::{IdentityError, ServerIdentity, warm_up};
 pub use crate::transport::{raise_link_limits, raise_session_limits};

@@ -118,6 +118,8 @@ impl Block {
             IpAddr::V4(v4) => Self(v4.into()),
             // The loopback address alone is not foreign, whatever else its /64 holds.
             IpAddr::V6(v6) if v6.is_loopback() => Self(v6.into()),
+            // The discard prefix (RFC 6666) is where virtual addresses are from: each belongs to somebody else.
+            IpAddr::V6(v6) if v6.segments()[..4] == [0x100, 0, 0, 0] => Self(v6.into()),
             IpAddr::V6(v6) => {
                 let [a, b, c, d, ..] = v6.segments();
                 Self([a, b, c, d, 0, 0, 0, 0].into())

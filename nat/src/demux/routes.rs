@@ -1,0 +1,289 @@
+//! Which real addresses stand behind each virtual one, and whose QUIC is taken at all.
+
+use std::cell::Cell;
+use std::collections::{HashMap, VecDeque};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use hobnob_wire::datagram::{CHANNEL_HEADER_BYTES, Channel, is_beside_quic};
+use tokio::time::Instant;
+
+use super::split::Goes;
+use crate::core::agent::Way;
+
+/// Whose QUIC an endpoint takes besides that of its peers and of addresses that it has dialed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Strangers {
+    /// Anybody's: a rendezvous, and tools.
+    Admitted,
+    /// Nobody's. Whoever knows only the address learns not even that somebody is there.
+    Ignored,
+}
+
+/// Real addresses that were dialed and may answer. Older ones are forgotten: a peer has one session, and a few attempts at
+/// one behind it.
+const DIALED_MAX: usize = 16;
+
+/// Where the datagrams for one peer go.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Selected {
+    /// Nowhere yet: they are dropped.
+    #[default]
+    Nothing,
+    /// To the relay, in the peer's channel.
+    Relay,
+    /// Straight to the peer.
+    Direct(Way),
+}
+
+/// The routes of one endpoint.
+#[derive(Debug)]
+pub(crate) struct Routes {
+    strangers: Strangers,
+    peers: HashMap<SocketAddr, Route>,
+    ways: HashMap<Way, Taken>,
+    channels: HashMap<Channel, Taken>,
+    relay: Option<SocketAddr>,
+    dialed: VecDeque<SocketAddr>,
+}
+
+/// The route to one peer.
+#[derive(Debug, Default)]
+pub(crate) struct Route {
+    pub(crate) selected: Selected,
+    pub(crate) channel: Option<Channel>,
+    pub(crate) usage: Arc<Usage>,
+}
+
+/// Whose QUIC comes from somewhere.
+#[derive(Clone, Debug)]
+struct Taken {
+    peer: SocketAddr,
+    usage: Arc<Usage>,
+}
+
+impl Routes {
+    pub(crate) fn new(strangers: Strangers) -> Self {
+        Self {
+            strangers,
+            peers: HashMap::new(),
+            ways: HashMap::new(),
+            channels: HashMap::new(),
+            relay: None,
+            dialed: VecDeque::new(),
+        }
+    }
+
+    /// The route to the peer with this virtual address.
+    pub(crate) fn to(&self, peer: SocketAddr) -> Option<&Route> {
+        self.peers.get(&peer)
+    }
+
+    /// The address of the relay that forwards channel datagrams.
+    pub(crate) fn relay(&self) -> Option<SocketAddr> {
+        self.relay
+    }
+
+    /// Channel datagrams go to and come from this address from now on.
+    pub(crate) fn set_relay(&mut self, relay: Option<SocketAddr>) {
+        self.relay = relay;
+    }
+
+    /// What is heard from `address` is an answer from now on.
+    pub(crate) fn dial(&mut self, address: SocketAddr) {
+        if !self.dialed.contains(&address) {
+            if self.dialed.len() == DIALED_MAX {
+                self.dialed.pop_front();
+            }
+            self.dialed.push_back(address);
+        }
+    }
+
+    /// What is known about the traffic with a peer, whose route exists from now on.
+    pub(crate) fn usage(&mut self, peer: SocketAddr) -> Arc<Usage> {
+        Arc::clone(&self.peers.entry(peer).or_default().usage)
+    }
+
+    /// Chooses where datagrams for a peer go from now on.
+    pub(crate) fn select(&mut self, peer: SocketAddr, selected: Selected) {
+        let route = self.peers.entry(peer).or_default();
+        if route.selected != selected {
+            route.selected = selected;
+            route.usage.start_over();
+        }
+    }
+
+    /// In which channel the relay forwards to a peer.
+    pub(crate) fn set_channel(&mut self, peer: SocketAddr, channel: Option<Channel>) {
+        let route = self.peers.entry(peer).or_default();
+        if let Some(former) = std::mem::replace(&mut route.channel, channel) {
+            self.channels.remove(&former);
+        }
+        if let Some(channel) = channel {
+            let taken = Taken { peer, usage: Arc::clone(&route.usage) };
+            self.channels.insert(channel, taken);
+        }
+    }
+
+    /// QUIC from this way is the peer's from now on.
+    pub(crate) fn admit(&mut self, peer: SocketAddr, way: Way) {
+        let usage = self.usage(peer);
+        self.ways.insert(way, Taken { peer, usage });
+    }
+
+    /// QUIC from this way is nobody's from now on, unless it is another peer's by now.
+    pub(crate) fn dismiss(&mut self, peer: SocketAddr, way: Way) {
+        if self.ways.get(&way).is_some_and(|taken| taken.peer == peer) {
+            self.ways.remove(&way);
+        }
+    }
+
+    /// Forgets a peer and all that leads to it.
+    pub(crate) fn forget(&mut self, peer: SocketAddr) {
+        self.peers.remove(&peer);
+        self.ways.retain(|_, taken| taken.peer != peer);
+        self.channels.retain(|_, taken| taken.peer != peer);
+    }
+
+    /// What happens to the datagrams of one source, heard now.
+    pub(super) fn source(&self, from: Way, now: Instant) -> Source<'_> {
+        let taken = self.ways.get(&from);
+        let selected = |taken: &&Taken| {
+            self.to(taken.peer).is_some_and(|route| route.selected == Selected::Direct(from))
+        };
+        if let Some(taken) = taken.filter(selected) {
+            taken.usage.note_heard(now);
+        }
+        let admitted = self.strangers == Strangers::Admitted || self.dialed.contains(&from.to);
+        let quic = match taken {
+            Some(taken) => Goes::ToQuinn(taken.peer, 0),
+            None if admitted => Goes::ToQuinn(from.to, 0),
+            None => Goes::Nowhere,
+        };
+        Source { routes: self, from, peer: taken.map(|taken| taken.peer), quic, now, last: Cell::new(None) }
+    }
+}
+
+/// One source of datagrams, looked up once for all that came in one buffer.
+#[derive(Debug)]
+pub(super) struct Source<'a> {
+    routes: &'a Routes,
+    from: Way,
+    /// Whose way it is.
+    peer: Option<SocketAddr>,
+    /// Where QUIC from here goes.
+    quic: Goes,
+    now: Instant,
+    /// The last channel that was looked up.
+    last: Cell<Option<(Channel, Goes)>>,
+}
+
+impl Source<'_> {
+    /// Where a datagram from here goes.
+    pub(super) fn place(&self, datagram: &[u8]) -> Goes {
+        let Some(first) = datagram.first() else { return Goes::Nowhere };
+        if !is_beside_quic(*first) {
+            return self.quic;
+        }
+        let Some((channel, content)) = Channel::split(datagram) else { return Goes::Beside };
+        let goes = match self.last.get() {
+            Some((last, goes)) if last == channel => goes,
+            _ => self.place_channel(channel),
+        };
+        self.last.set(Some((channel, goes)));
+        match goes {
+            Goes::ToQuinn(..) if content.first().is_none_or(|first| is_beside_quic(*first)) => Goes::Nowhere,
+            goes => goes,
+        }
+    }
+
+    /// Where the content of a channel goes: to its peer, if it comes from the relay or from the peer itself. An unknown
+    /// channel is the business of whoever runs a relay here.
+    fn place_channel(&self, channel: Channel) -> Goes {
+        let Some(taken) = self.routes.channels.get(&channel) else { return Goes::Beside };
+        let by_relay = self.routes.relay == Some(self.from.to);
+        if !by_relay && self.peer != Some(taken.peer) {
+            return Goes::Nowhere;
+        }
+        if by_relay && self.routes.to(taken.peer).is_some_and(|route| route.selected == Selected::Relay) {
+            taken.usage.note_heard(self.now);
+        }
+        Goes::ToQuinn(taken.peer, CHANNEL_HEADER_BYTES)
+    }
+}
+
+/// The traffic with one peer over the selected route.
+#[derive(Debug)]
+pub(crate) struct Usage {
+    origin: Instant,
+    sent: AtomicU64,
+    heard: AtomicU64,
+    largest: AtomicUsize,
+    switches: Arc<AtomicU64>,
+}
+
+impl Default for Usage {
+    fn default() -> Self {
+        Self {
+            origin: Instant::now(),
+            sent: AtomicU64::new(0),
+            heard: AtomicU64::new(0),
+            largest: AtomicUsize::new(0),
+            switches: Arc::default(),
+        }
+    }
+}
+
+impl Usage {
+    /// Something was sent. Whether it was the first for `pause`.
+    pub(super) fn note_sent(&self, now: Instant, pause: Duration) -> bool {
+        let former = self.sent.swap(self.stamp(now), Ordering::Relaxed);
+        former == 0 || now.duration_since(self.origin).saturating_sub(Duration::from_micros(former)) > pause
+    }
+
+    fn note_heard(&self, now: Instant) {
+        self.heard.store(self.stamp(now), Ordering::Relaxed);
+    }
+
+    /// Whether a single datagram of this length is longer than any before it on this route: a search for the largest that
+    /// passes.
+    pub(super) fn is_search(&self, len: usize) -> bool {
+        self.largest.fetch_max(len, Ordering::Relaxed) < len
+    }
+
+    /// When QUIC was last sent to the selected route.
+    pub(crate) fn sent(&self) -> Option<Instant> {
+        self.at(&self.sent)
+    }
+
+    /// When QUIC was last heard from the selected route.
+    pub(crate) fn heard(&self) -> Option<Instant> {
+        self.at(&self.heard)
+    }
+
+    /// Counts the changes of the route.
+    pub(crate) fn switches(&self) -> &Arc<AtomicU64> {
+        &self.switches
+    }
+
+    fn start_over(&self) {
+        self.sent.store(0, Ordering::Relaxed);
+        self.heard.store(0, Ordering::Relaxed);
+        self.largest.store(0, Ordering::Relaxed);
+        self.switches.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Microseconds since the origin, never 0.
+    fn stamp(&self, now: Instant) -> u64 {
+        u64::try_from(now.duration_since(self.origin).as_micros()).unwrap_or(u64::MAX).max(1)
+    }
+
+    fn at(&self, stamp: &AtomicU64) -> Option<Instant> {
+        match stamp.load(Ordering::Relaxed) {
+            0 => None,
+            micros => Some(self.origin + Duration::from_micros(micros)),
+        }
+    }
+}
