@@ -31,6 +31,7 @@
 //! | [`arrival`] | a newcomer until it has proved itself |
 //! | [`dial`] | one link from many candidates |
 //! | [`interfaces`] | the addresses of this machine |
+//! | [`core::overlay`], `overlay` | how contacts find each other without a rendezvous (feature `overlay`) |
 
 pub mod arrival;
 pub mod core;
@@ -40,14 +41,16 @@ pub mod endpoint;
 mod exporter;
 pub mod interfaces;
 pub mod network;
+#[cfg(feature = "overlay")]
+pub mod overlay;
 mod socket;
 pub mod tls;
 pub mod transport;
 
 pub use crate::arrival::{Arrival, EstablishError, Place};
 pub use crate::core::admission::AdmissionLimits;
-pub use crate::core::candidate::{Loopback, PathKind};
 pub use crate::core::agent::{SocketId, Way};
+pub use crate::core::candidate::{Loopback, PathKind};
 pub use crate::demux::address::{device_at, of_device};
 pub use crate::demux::beside::{Batch, Beside, Outlet};
 pub use crate::demux::roads::{Road, RoadEntry, RoadExit};

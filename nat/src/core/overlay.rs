@@ -57,7 +57,7 @@ pub struct Acquaintance {
 }
 
 /// What is to be done, in order.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Output {
     /// Ask a node for these marks; answered by [`Meeting::answered`].
     Ask {

@@ -17,8 +17,9 @@ const SEARCHES_MAX: usize = 4;
 /// Nodes that are asked because one search named them. Whoever forges more gains nothing.
 const PROVIDERS_MAX: u32 = 4;
 
-/// A device that was not found is looked for again after this time; doubles with each further search.
-const SEARCH_WAIT: Duration = Duration::from_secs(60);
+/// A device that was not found is looked for again after this time, in which one that starts together with this one becomes
+/// known to the table; doubles with each further search.
+const SEARCH_WAIT: Duration = Duration::from_secs(5);
 
 /// Longest wait between two searches for a device.
 const SEARCH_LONGEST: Duration = Duration::from_secs(900);
