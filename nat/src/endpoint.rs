@@ -21,6 +21,7 @@ use crate::demux::roads::Road;
 use crate::demux::routes::Strangers;
 use crate::dial::{DIAL_WITHIN, DialError};
 use crate::network::{Network, System};
+use crate::reach::Reach;
 use crate::tls::{PinVerifier, ServerIdentity};
 use crate::{tls, transport};
 
@@ -55,6 +56,8 @@ const WAITING_BYTES_TOTAL_MAX: u64 = 1 << 20;
 pub struct Endpoint {
     quinn: quinn::Endpoint,
     demux: Arc<Demux>,
+    /// On a peer.
+    reach: Option<Reach>,
     link_dialer: ClientConfig,
     admission: Arc<Mutex<Admission>>,
 }
@@ -106,9 +109,11 @@ impl Endpoint {
     pub fn peer_on(network: Arc<dyn Network>, listen: SocketAddr, strangers: Strangers) -> io::Result<Self> {
         let certificate = tls::throw_away_certificate().map_err(io::Error::other)?;
         let server = server_config(tls::quic_server(tls::link_server(certificate)), transport::link());
-        let (inbox, _heard) = mpsc::channel(INBOX_MAX);
+        let (inbox, heard) = mpsc::channel(INBOX_MAX);
         let demux = Demux::new(network.bind(listen)?, Arc::new(Inbox(inbox)), strangers, true)?;
-        Self::open(demux, server, AdmissionLimits::PEER, transport::LINK_MTU_MAX)
+        let mut endpoint = Self::open(demux, server, AdmissionLimits::PEER, transport::LINK_MTU_MAX)?;
+        endpoint.reach = Some(Reach::start(network, Arc::clone(&endpoint.demux), heard));
+        Ok(endpoint)
     }
 
     fn open(
@@ -133,7 +138,13 @@ impl Endpoint {
         let certificate = tls::throw_away_certificate().map_err(io::Error::other)?;
         let mut link_dialer = ClientConfig::new(tls::quic_client(tls::link_client(certificate)));
         link_dialer.transport_config(transport::link());
-        Ok(Self { quinn, demux, link_dialer, admission: Arc::new(Mutex::new(Admission::new(limits))) })
+        let admission = Arc::new(Mutex::new(Admission::new(limits)));
+        Ok(Self { quinn, demux, reach: None, link_dialer, admission })
+    }
+
+    /// Looks after the paths to peers; `None` on a rendezvous, which has none.
+    pub fn reach(&self) -> Option<Reach> {
+        self.reach.clone()
     }
 
     /// A road for datagrams that travel otherwise than by UDP, and an address for whoever is at its other end: dial it, or

@@ -22,6 +22,7 @@
 //! | module | decides or performs |
 //! | --- | --- |
 //! | `demux` | the socket that quinn is given: QUIC, what travels beside it, and a route to each peer |
+//! | [`reach`] | paths to peers: the task that performs what the agents want |
 //! | [`network`] | where sockets and addresses come from |
 //! | [`core::admission`] | which newcomers may start a handshake |
 //! | [`core::candidate`] | which addresses are offered and dialed, in which order |
@@ -43,6 +44,7 @@ pub mod interfaces;
 pub mod network;
 #[cfg(feature = "overlay")]
 pub mod overlay;
+pub mod reach;
 mod socket;
 pub mod tls;
 pub mod transport;
@@ -60,5 +62,6 @@ pub use crate::endpoint::{Endpoint, remote_address};
 pub use crate::exporter::{ExporterError, exporter};
 pub use crate::interfaces::local_candidates;
 pub use crate::network::{Network, Preferred, System};
+pub use crate::reach::Reach;
 pub use crate::tls::{IdentityError, ServerIdentity, warm_up};
 pub use crate::transport::{raise_link_limits, raise_session_limits};

@@ -12,15 +12,13 @@ const PEER: u16 = 1;
 const TRAVELLER: u16 = 2;
 
 /// The one address that quinn knows a peer by, over whichever path its packets travel.
-#[must_use]
-pub fn of_device(device: DeviceId) -> SocketAddr {
+pub(crate) fn of_device(device: DeviceId) -> SocketAddr {
     let [a, b, c, d, e, f, g, h, ..] = *device.as_bytes();
     with([a, b, c, d, e, f, g, h], PEER)
 }
 
 /// The first bytes of the device that a virtual address belongs to; `None` for every other address.
-#[must_use]
-pub fn device_at(address: SocketAddr) -> Option<[u8; 8]> {
+pub(crate) fn device_at(address: SocketAddr) -> Option<[u8; 8]> {
     interface_id(address).filter(|_| address.port() == PEER)
 }
 

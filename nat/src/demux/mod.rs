@@ -30,16 +30,16 @@ use tokio::time::Instant;
 use self::address::{canonical, is_virtual, mapped};
 use self::beside::{Batch, Beside, Outlet};
 use self::roads::Roads;
-use self::routes::{Routes, Selected, Strangers};
+use self::routes::{Routes, Strangers};
 use self::sides::{Sides, Writable};
 use self::split::Spilled;
-use crate::core::agent::{SocketId, Way};
+use crate::core::agent::{Selection, SocketId, Way};
 
 /// How often in a row we look for something that quinn wants before it is others' turn.
 const ROUNDS: usize = 16;
 
 /// A peer to whom nothing was sent for so long has been idle: whoever watches its route wants to know of the first datagram.
-const PAUSE: Duration = Duration::from_secs(1);
+pub(crate) const PAUSE: Duration = Duration::from_millis(100);
 
 thread_local! {
     /// Where channel headers are put before datagrams. Never larger than what one call sends: 64 KiB and the headers.
@@ -142,14 +142,11 @@ impl Demux {
         self.sides.remove(id);
     }
 
-    /// The address of one of the sockets.
-    pub(crate) fn socket_addr(&self, id: SocketId) -> Option<SocketAddr> {
-        if id == SocketId::MAIN { self.main.local_addr().ok() } else { self.sides.local_addr(id) }
-    }
-
-    /// Waits until the main socket takes something, which the system says for the first time a moment after it was bound.
-    pub(crate) async fn writable(&self) {
-        let mut poller = Arc::clone(&self.main).create_io_poller();
+    /// Waits until a socket takes something, which the system says for the first time a moment after it was bound.
+    pub(crate) async fn writable(&self, id: SocketId) {
+        let socket = if id == SocketId::MAIN { Some(Arc::clone(&self.main)) } else { self.sides.socket(id) };
+        let Some(socket) = socket else { return };
+        let mut poller = socket.create_io_poller();
         // A broken socket is noticed by whoever sends.
         let _ = std::future::poll_fn(|cx| poller.as_mut().poll_writable(cx)).await;
     }
@@ -186,25 +183,25 @@ impl Demux {
     fn send_to_peer(&self, peer: SocketAddr, transmit: &Transmit<'_>) -> io::Result<()> {
         let routes = self.routes.read().unwrap_or_else(PoisonError::into_inner);
         let Some(route) = routes.to(peer) else { return Ok(()) };
-        let (selected, channel, relay) = (route.selected, route.channel, routes.relay());
+        let (selection, channel, relay) = (route.selection, route.channel, routes.relay());
         let usage = Arc::clone(&route.usage);
         drop(routes);
-        let sent = match (selected, channel, relay) {
-            (Selected::Relay, Some(channel), Some(relay)) => {
+        let sent = match (selection, channel, relay) {
+            (Selection::Relay, Some(channel), Some(relay)) => {
                 let way = Way { via: SocketId::MAIN, to: relay };
                 self.send_headed(way, channel, transmit)
             }
             // The relay may have to take over: what does not pass with a header must not be found to pass without one.
-            (Selected::Direct(way), Some(channel), _)
+            (Selection::Direct(way), Some(channel), _)
                 if transmit.segment_size.is_none() && usage.is_search(transmit.contents.len()) =>
             {
                 self.send_headed(way, channel, transmit)
             }
-            (Selected::Direct(way), ..) => {
+            (Selection::Direct(way), ..) => {
                 let transmit = Transmit { destination: way.to, src_ip: None, ..transmit.clone() };
                 self.send_over(way.via, &transmit)
             }
-            (Selected::Nothing | Selected::Relay, ..) => {
+            (Selection::Nothing | Selection::Relay, ..) => {
                 tracing::trace!("a datagram is dropped: there is no path yet");
                 return Ok(());
             }

@@ -11,7 +11,7 @@ use hobnob_wire::datagram::{CHANNEL_HEADER_BYTES, Channel, is_beside_quic};
 use tokio::time::Instant;
 
 use super::split::Goes;
-use crate::core::agent::Way;
+use crate::core::agent::{Selection, Way};
 
 /// Whose QUIC an endpoint takes besides that of its peers and of addresses that it has dialed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,18 +25,6 @@ pub enum Strangers {
 /// Real addresses that were dialed and may answer. Older ones are forgotten: a peer has one session, and a few attempts at
 /// one behind it.
 const DIALED_MAX: usize = 16;
-
-/// Where the datagrams for one peer go.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Selected {
-    /// Nowhere yet: they are dropped.
-    #[default]
-    Nothing,
-    /// To the relay, in the peer's channel.
-    Relay,
-    /// Straight to the peer.
-    Direct(Way),
-}
 
 /// The routes of one endpoint.
 #[derive(Debug)]
@@ -52,7 +40,7 @@ pub(crate) struct Routes {
 /// The route to one peer.
 #[derive(Debug, Default)]
 pub(crate) struct Route {
-    pub(crate) selected: Selected,
+    pub(crate) selection: Selection,
     pub(crate) channel: Option<Channel>,
     pub(crate) usage: Arc<Usage>,
 }
@@ -107,10 +95,10 @@ impl Routes {
     }
 
     /// Chooses where datagrams for a peer go from now on.
-    pub(crate) fn select(&mut self, peer: SocketAddr, selected: Selected) {
+    pub(crate) fn select(&mut self, peer: SocketAddr, selection: Selection) {
         let route = self.peers.entry(peer).or_default();
-        if route.selected != selected {
-            route.selected = selected;
+        if route.selection != selection {
+            route.selection = selection;
             route.usage.start_over();
         }
     }
@@ -151,7 +139,7 @@ impl Routes {
     pub(super) fn source(&self, from: Way, now: Instant) -> Source<'_> {
         let taken = self.ways.get(&from);
         let selected = |taken: &&Taken| {
-            self.to(taken.peer).is_some_and(|route| route.selected == Selected::Direct(from))
+            self.to(taken.peer).is_some_and(|route| route.selection == Selection::Direct(from))
         };
         if let Some(taken) = taken.filter(selected) {
             taken.usage.note_heard(now);
@@ -207,7 +195,7 @@ impl Source<'_> {
         if !by_relay && self.peer != Some(taken.peer) {
             return Goes::Nowhere;
         }
-        if by_relay && self.routes.to(taken.peer).is_some_and(|route| route.selected == Selected::Relay) {
+        if by_relay && self.routes.to(taken.peer).is_some_and(|route| route.selection == Selection::Relay) {
             taken.usage.note_heard(self.now);
         }
         Goes::ToQuinn(taken.peer, CHANNEL_HEADER_BYTES)

@@ -2,7 +2,6 @@
 //! system takes for a socket.
 
 use std::io::{self, IoSliceMut};
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -55,8 +54,8 @@ impl Sides {
         self.open.write().unwrap_or_else(PoisonError::into_inner).retain(|side| side.id != id);
     }
 
-    pub(super) fn local_addr(&self, id: SocketId) -> Option<SocketAddr> {
-        self.find(id)?.socket.local_addr().ok()
+    pub(super) fn socket(&self, id: SocketId) -> Option<Arc<dyn AsyncUdpSocket>> {
+        self.find(id).map(|side| side.socket)
     }
 
     /// Sends over a socket. One that is closed loses what it is given.

@@ -1,0 +1,207 @@
+//! The task behind [`Reach`](super::Reach).
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use hobnob_wire::datagram;
+use hobnob_wire::ids::DeviceId;
+use hobnob_wire::signal::Mapping;
+use tokio::sync::{broadcast, mpsc, watch};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::own::{self, Outside, Own};
+use super::peers::Peers;
+use super::surroundings::{self, Surroundings};
+use super::{Event, Order, Session};
+use crate::core::agent::{SOCKETS_MAX, SocketId};
+use crate::core::candidate::Loopback;
+use crate::demux::Demux;
+use crate::demux::address;
+use crate::demux::beside::Heard;
+use crate::network::Network;
+
+/// How long new sockets may take until they can send. A real one can within a millisecond.
+const SOCKETS_WITHIN: Duration = Duration::from_millis(100);
+
+/// Datagrams that are taken before it is the turn of something else.
+const DATAGRAMS_AT_ONCE: usize = 64;
+
+/// Where the task hears from.
+#[derive(Debug)]
+pub(super) struct Sources {
+    pub(super) orders: mpsc::Receiver<Order>,
+    pub(super) mappings: watch::Receiver<Vec<SocketAddr>>,
+    pub(super) heard: mpsc::Receiver<Heard>,
+}
+
+/// Whom the task tells.
+#[derive(Debug)]
+pub(super) struct Sinks {
+    pub(super) own: watch::Sender<Own>,
+    pub(super) changes: watch::Sender<()>,
+    pub(super) events: broadcast::Sender<Event>,
+}
+
+struct Task {
+    network: Arc<dyn Network>,
+    demux: Arc<Demux>,
+    peers: Peers,
+    surroundings: Surroundings,
+    look_at: Instant,
+    session: Option<Session>,
+    mapped: Vec<SocketAddr>,
+    own: watch::Sender<Own>,
+    changes: watch::Sender<()>,
+    opening: JoinSet<(DeviceId, Vec<SocketId>)>,
+}
+
+/// Runs until nobody can ask for anything any more.
+pub(super) async fn run(network: Arc<dyn Network>, demux: Arc<Demux>, mut sources: Sources, sinks: Sinks) {
+    demux.writable(SocketId::MAIN).await;
+    let mut task = Task {
+        peers: Peers::new(Arc::clone(&demux), sinks.events),
+        surroundings: Surroundings::look(&*network),
+        look_at: Instant::now() + surroundings::EVERY,
+        network,
+        demux,
+        session: None,
+        mapped: Vec::new(),
+        own: sinks.own,
+        changes: sinks.changes,
+        opening: JoinSet::new(),
+    };
+    task.refresh_own();
+    let mut batch = Vec::with_capacity(DATAGRAMS_AT_ONCE);
+    loop {
+        let deadline = task.deadline();
+        tokio::select! {
+            order = sources.orders.recv() => match order {
+                Some(order) => task.order(order),
+                None => return,
+            },
+            count = sources.heard.recv_many(&mut batch, DATAGRAMS_AT_ONCE) => {
+                if count == 0 {
+                    // The socket is gone.
+                    return;
+                }
+                batch.drain(..).for_each(|heard| task.heard(&heard));
+            }
+            () = sleep_until(deadline) => task.tick(),
+            () = task.demux.stirred() => task.peers.traffic(),
+            Ok(()) = sources.mappings.changed() => {
+                task.mapped.clone_from(&sources.mappings.borrow_and_update());
+                task.refresh_own();
+            }
+            Some(Ok((device, sockets))) = task.opening.join_next() => task.peers.sockets(device, sockets),
+        }
+        task.open_sockets();
+    }
+}
+
+impl Task {
+    fn deadline(&self) -> Instant {
+        self.peers.deadline().map_or(self.look_at, |due| due.min(self.look_at))
+    }
+
+    fn order(&mut self, order: Order) {
+        let (own, bound) = (self.own.borrow().local.clone(), self.is_bound());
+        match order {
+            Order::Session(session) => self.session(session.map(|session| *session)),
+            Order::Exchange(device, exchange) => self.peers.exchange(device, *exchange, &own, bound),
+            Order::Remote(device, remote) => self.peers.remote(device, *remote, &own, bound),
+            Order::Channel(device, channel) => {
+                self.demux.route(|routes| routes.set_channel(address::of_device(device), channel));
+                self.peers.channel(device, channel.is_some(), &own, bound);
+            }
+            Order::Forget(device) => self.peers.forget(device),
+            // Whoever asked may have gone.
+            Order::Report(device, answer) => drop(answer.send(self.peers.report(device))),
+        }
+    }
+
+    fn heard(&mut self, heard: &Heard) {
+        let Ok(unproved) = datagram::parse(&heard.bytes) else {
+            return tracing::trace!("what is no datagram of ours is ignored");
+        };
+        self.peers.datagram(heard.way, unproved);
+    }
+
+    fn tick(&mut self) {
+        if self.look_at <= Instant::now() {
+            self.look_at = Instant::now() + surroundings::EVERY;
+            self.look_around();
+        }
+        self.peers.tick();
+    }
+
+    /// Looks whether the network has changed, if that matters to anybody.
+    fn look_around(&mut self) {
+        // One receiver is that of the handle itself.
+        let matters = self.session.is_some() || !self.peers.is_empty() || self.changes.receiver_count() > 1;
+        if matters && self.surroundings.look_again(&*self.network) {
+            tracing::debug!("the network has changed");
+            self.refresh_own();
+            self.changes.send_replace(());
+        }
+    }
+
+    fn session(&mut self, session: Option<Session>) {
+        let moved = self.session.as_ref().map(|session| session.grant.allocation)
+            != session.as_ref().map(|session| session.grant.allocation);
+        self.demux.route(|routes| routes.set_relay(session.as_ref().map(|session| session.rendezvous)));
+        self.session = session;
+        if moved {
+            self.peers.drop_channels();
+        }
+        self.peers.bound(self.is_bound());
+        self.refresh_own();
+    }
+
+    fn is_bound(&self) -> bool {
+        self.session.is_some()
+    }
+
+    /// Puts the own side together again, and tells everybody when it is another.
+    fn refresh_own(&mut self) {
+        let Ok(bound) = self.demux.main_addr() else { return };
+        let loopback = self.session.as_ref().map_or(Loopback::Forbidden, |session| session.loopback);
+        let outside = Outside { mapped: &self.mapped, reflexive: &[], mapping: Mapping::Unknown };
+        let local = own::gather(&self.surroundings, bound, loopback, &outside);
+        let own = Own { local, complete: true };
+        let mut differs = false;
+        self.own.send_if_modified(|former| {
+            differs = former.local != own.local;
+            let modified = *former != own;
+            *former = own;
+            modified
+        });
+        if differs {
+            let local = self.own.borrow().local.clone();
+            self.peers.own(&local);
+        }
+    }
+
+    /// Opens the sockets that agents have asked for.
+    fn open_sockets(&mut self) {
+        for (device, count) in self.peers.wanted_sockets() {
+            let listen = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
+            let sockets: Vec<SocketId> = (0..count.min(SOCKETS_MAX))
+                .map_while(|_| self.network.bind(listen).ok())
+                .map_while(|socket| self.demux.add_socket(socket))
+                .collect();
+            let demux = Arc::clone(&self.demux);
+            self.opening.spawn(async move {
+                let ready = async {
+                    for id in &sockets {
+                        demux.writable(*id).await;
+                    }
+                };
+                // Those that are not ready lose their first datagram, no more.
+                let _ = timeout(SOCKETS_WITHIN, ready).await;
+                (device, sockets)
+            });
+        }
+    }
+}
