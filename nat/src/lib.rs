@@ -53,7 +53,6 @@ pub use crate::arrival::{Arrival, EstablishError, Place};
 pub use crate::core::admission::AdmissionLimits;
 pub use crate::core::agent::{SocketId, Way};
 pub use crate::core::candidate::{Loopback, PathKind};
-pub use crate::demux::address::{device_at, of_device};
 pub use crate::demux::beside::{Batch, Beside, Outlet};
 pub use crate::demux::roads::{Road, RoadEntry, RoadExit};
 pub use crate::demux::routes::Strangers;
