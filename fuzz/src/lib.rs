@@ -160,7 +160,7 @@ pub fn stream(bytes: &[u8]) {
 
 /// What a tunnel carries: datagrams that are written again come out the same.
 pub fn tunnel(mut bytes: &[u8]) {
-    while let Ok(Some((datagram, behind))) = tunnelled::split(bytes) {
+    while let Ok(Some(tunnelled::First { datagram, behind })) = tunnelled::split(bytes) {
         let mut written = Vec::new();
         assert!(tunnelled::push(&mut written, datagram));
         assert_eq!(written, bytes[..bytes.len() - behind.len()]);

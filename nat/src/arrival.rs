@@ -9,6 +9,7 @@ use thiserror::Error;
 use tokio::time::timeout;
 
 use crate::core::admission::Admission;
+use crate::tunnel::guests::{Guests, InUse};
 
 /// Why a newcomer did not become a connection.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -54,18 +55,46 @@ impl Arrival {
     }
 }
 
-/// A place among the unproved connections of an endpoint. Drop it when the connection has proved who it is, or is gone.
+/// A place among the unproved connections of an endpoint. Drop it when the connection is gone; when it has proved who it is,
+/// call [`Place::prove`].
 #[derive(Debug)]
 #[must_use = "a place that is dropped at once does not count the unproved connection"]
 pub struct Place {
     admission: Arc<Mutex<Admission>>,
     from: IpAddr,
+    guest: Option<(Guests, SocketAddr)>,
 }
 
 impl Place {
     pub(crate) fn new(admission: Arc<Mutex<Admission>>, from: IpAddr) -> Self {
-        Self { admission, from }
+        Self { admission, from, guest: None }
     }
+
+    /// The place of a connection from this address, behind which there may be a tunnel.
+    pub(crate) fn of_guest(mut self, guests: &Guests, address: SocketAddr) -> Self {
+        self.guest = Some((guests.clone(), address));
+        self
+    }
+
+    /// Where the newcomer really is, also when its connection comes through a tunnel and so from an address that stands for it.
+    #[must_use]
+    pub fn origin(&self) -> IpAddr {
+        self.from
+    }
+
+    /// The connection has proved who it is: its place is free again. Keep the result as long as the connection lives, since
+    /// a tunnel is closed when nobody proved is in it.
+    #[must_use]
+    pub fn prove(mut self) -> Proved {
+        let guest = self.guest.take();
+        Proved { _in_use: guest.and_then(|(guests, address)| guests.prove(address)) }
+    }
+}
+
+/// A connection that has proved who it is, for as long as it lives.
+#[derive(Debug)]
+pub struct Proved {
+    _in_use: Option<InUse>,
 }
 
 impl Drop for Place {

@@ -23,6 +23,7 @@ use crate::dial::{DIAL_WITHIN, DialError};
 use crate::network::{Network, System};
 use crate::reach::Reach;
 use crate::tls::{PinVerifier, ServerIdentity};
+use crate::tunnel::guests::Guests;
 use crate::{tls, transport};
 
 /// The largest packet that a rendezvous takes: that of an Ethernet. Sessions never try more than 1,200 bytes.
@@ -60,6 +61,7 @@ pub struct Endpoint {
     reach: Option<Reach>,
     link_dialer: ClientConfig,
     admission: Arc<Mutex<Admission>>,
+    guests: Guests,
 }
 
 impl Endpoint {
@@ -138,8 +140,8 @@ impl Endpoint {
         let certificate = tls::throw_away_certificate().map_err(io::Error::other)?;
         let mut link_dialer = ClientConfig::new(tls::quic_client(tls::link_client(certificate)));
         link_dialer.transport_config(transport::link());
-        let admission = Arc::new(Mutex::new(Admission::new(limits)));
-        Ok(Self { quinn, demux, reach: None, link_dialer, admission })
+        let (admission, guests) = (Arc::new(Mutex::new(Admission::new(limits))), Guests::default());
+        Ok(Self { quinn, demux, reach: None, link_dialer, admission, guests })
     }
 
     /// Looks after the paths to peers; `None` on a rendezvous, which has none.
@@ -151,6 +153,11 @@ impl Endpoint {
     /// wait for a newcomer from it. `None` when there are too many roads.
     pub fn road(&self) -> Option<Road> {
         self.demux.roads().open()
+    }
+
+    /// Who is at the other end of the tunnels that were taken.
+    pub(crate) fn guests(&self) -> &Guests {
+        &self.guests
     }
 
     /// Sends datagrams beside QUIC from the endpoint's socket.
@@ -166,14 +173,16 @@ impl Endpoint {
         loop {
             let incoming = self.quinn.accept().await?;
             let from = canonical(incoming.remote_address());
-            let validated = incoming.remote_address_validated();
+            let origin = self.guests.origin(from);
+            // TCP has proved where a tunnel comes from.
+            let validated = incoming.remote_address_validated() || self.guests.holds(from);
             let mut admission = self.admission.lock().unwrap_or_else(PoisonError::into_inner);
-            let verdict = admission.judge(from.ip(), validated);
+            let verdict = admission.judge(origin, validated);
             let within = admission.limits().handshake_within;
             drop(admission);
             match verdict {
                 Verdict::Accept => {
-                    let place = Place::new(Arc::clone(&self.admission), from.ip());
+                    let place = Place::new(Arc::clone(&self.admission), origin).of_guest(&self.guests, from);
                     match incoming.accept() {
                         Ok(connecting) => return Some(Arrival::new(connecting, place, from, within)),
                         Err(error) => tracing::debug!(%from, %error, "a first packet was no handshake"),

@@ -31,6 +31,9 @@
 //! | [`endpoint`] | opens and accepts |
 //! | [`arrival`] | a newcomer until it has proved itself |
 //! | [`dial`] | one link from many candidates |
+//! | [`core::road`], [`core::proxy`] | whether a session goes by UDP or in a tunnel; how a proxy is asked |
+//! | [`portmap`], [`core::gateway`] | asks the router for a port |
+//! | [`tunnel`] | carries datagrams over TCP where UDP is blocked |
 //! | [`interfaces`] | the addresses of this machine |
 //! | [`core::overlay`], `overlay` | how contacts find each other without a rendezvous (feature `overlay`) |
 
@@ -44,12 +47,14 @@ pub mod interfaces;
 pub mod network;
 #[cfg(feature = "overlay")]
 pub mod overlay;
+pub mod portmap;
 pub mod reach;
 mod socket;
 pub mod tls;
 pub mod transport;
+pub mod tunnel;
 
-pub use crate::arrival::{Arrival, EstablishError, Place};
+pub use crate::arrival::{Arrival, EstablishError, Place, Proved};
 pub use crate::core::admission::AdmissionLimits;
 pub use crate::core::agent::{SocketId, Way};
 pub use crate::core::candidate::{Loopback, PathKind};
@@ -64,3 +69,4 @@ pub use crate::network::{Network, Preferred, System};
 pub use crate::reach::Reach;
 pub use crate::tls::{IdentityError, ServerIdentity, warm_up};
 pub use crate::transport::{raise_link_limits, raise_session_limits};
+pub use crate::tunnel::{Destination, Tunnel, TunnelError, TunnelLimits, TunnelServer};

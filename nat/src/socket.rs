@@ -15,7 +15,7 @@ const BUFFER_BYTES: usize = 4 << 20;
 /// Those of the system, such as an address that is in use.
 pub(crate) fn bind(listen: SocketAddr) -> io::Result<UdpSocket> {
     match open(listen) {
-        Err(error) if listen.is_ipv6() && listen.ip().is_unspecified() && is_family_missing(&error) => {
+        Err(error) if is_v6_missing(listen, &error) => {
             open(SocketAddr::from((Ipv4Addr::UNSPECIFIED, listen.port())))
         }
         result => result,
@@ -34,6 +34,11 @@ fn open(listen: SocketAddr) -> io::Result<UdpSocket> {
     }
     socket.bind(&listen.into())?;
     Ok(socket.into())
+}
+
+/// Whether binding to all addresses of both families failed because there is no IPv6 here.
+pub(crate) fn is_v6_missing(listen: SocketAddr, error: &io::Error) -> bool {
+    listen.is_ipv6() && listen.ip().is_unspecified() && is_family_missing(error)
 }
 
 /// Whether the error says that there is no IPv6 here, rather than that this address cannot be had.

@@ -9,7 +9,7 @@ mod verify;
 
 use std::sync::Arc;
 
-use hobnob_wire::{link, session};
+use hobnob_wire::{link, session, tunnel};
 use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
 use rustls::client::Resumption;
 use rustls::crypto::aws_lc_rs::{default_provider, kx_group};
@@ -47,23 +47,41 @@ pub fn warm_up() {
 
 /// How a rendezvous answers a session.
 pub(crate) fn session_server(identity: &ServerIdentity) -> ServerConfig {
+    rendezvous(identity, session::ALPN)
+}
+
+/// How a rendezvous answers a tunnel.
+pub(crate) fn tunnel_server(identity: &ServerIdentity) -> ServerConfig {
+    rendezvous(identity, tunnel::ALPN)
+}
+
+fn rendezvous(identity: &ServerIdentity, alpn: &[u8]) -> ServerConfig {
     let config = ServerConfig::builder_with_provider(provider())
         .with_protocol_versions(TLS13_ONLY)
         .expect("the provider's default suites include TLS 1.3")
         .with_no_client_auth()
         .with_cert_resolver(Arc::new(SingleCertAndKey::from(identity.certified_key())));
-    server(config, session::ALPN)
+    server(config, alpn)
 }
 
 /// How a peer dials a session.
 pub(crate) fn session_client(verifier: Arc<PinVerifier>) -> ClientConfig {
+    pinned(verifier, session::ALPN)
+}
+
+/// How a peer dials a tunnel.
+pub(crate) fn tunnel_client(verifier: Arc<PinVerifier>) -> ClientConfig {
+    pinned(verifier, tunnel::ALPN)
+}
+
+fn pinned(verifier: Arc<PinVerifier>, alpn: &[u8]) -> ClientConfig {
     let config = ClientConfig::builder_with_provider(provider())
         .with_protocol_versions(TLS13_ONLY)
         .expect("the provider's default suites include TLS 1.3")
         .dangerous()
         .with_custom_certificate_verifier(verifier)
         .with_no_client_auth();
-    client(config, session::ALPN)
+    client(config, alpn)
 }
 
 /// How a peer answers a link: it insists on a certificate, whichever.
@@ -184,6 +202,15 @@ mod tests {
         let verifier = Arc::new(PinVerifier::new(identity.pin()));
         let (client, _) = shake_hands(session_client(verifier), session_server(&identity)).unwrap();
         assert_eq!(group(&client), NamedGroup::X25519MLKEM768);
+    }
+
+    #[test]
+    fn a_tunnel_does_not_open_as_a_session() {
+        let identity = ServerIdentity::generate(&["localhost".to_owned()]).unwrap();
+        let verifier = || Arc::new(PinVerifier::new(identity.pin()));
+        assert!(shake_hands(tunnel_client(verifier()), tunnel_server(&identity)).is_ok());
+        let refused = shake_hands(tunnel_client(verifier()), session_server(&identity));
+        assert_eq!(refused.err(), Some(rustls::Error::NoApplicationProtocol));
     }
 
     #[test]

@@ -27,11 +27,20 @@ pub fn push(buffer: &mut Vec<u8>, datagram: &[u8]) -> bool {
     true
 }
 
-/// The first datagram of `bytes` and what stands behind it; `None` when it is not complete yet.
+/// The beginning of a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct First<'a> {
+    /// The first datagram.
+    pub datagram: &'a [u8],
+    /// What stands behind it.
+    pub behind: &'a [u8],
+}
+
+/// The first datagram of `bytes`; `None` when it is not complete yet.
 ///
 /// # Errors
 /// [`DecodeError`] when the length is not allowed. Nothing that follows has a meaning then.
-pub fn split(bytes: &[u8]) -> Result<Option<(&[u8], &[u8])>, DecodeError> {
+pub fn split(bytes: &[u8]) -> Result<Option<First<'_>>, DecodeError> {
     let Some((length, rest)) = bytes.split_first_chunk::<LENGTH_BYTES>() else {
         return Ok(None);
     };
@@ -42,7 +51,7 @@ pub fn split(bytes: &[u8]) -> Result<Option<(&[u8], &[u8])>, DecodeError> {
     if !is_allowed(len) {
         return Err(DecodeError::TooLong { frame: NAME, len, max: TUNNEL_DATAGRAM_BYTES_MAX });
     }
-    Ok(rest.split_at_checked(len))
+    Ok(rest.split_at_checked(len).map(|(datagram, behind)| First { datagram, behind }))
 }
 
 fn is_allowed(len: usize) -> bool {
@@ -62,12 +71,12 @@ mod tests {
         }
         let mut rest = stream.as_slice();
         for datagram in sent {
-            let (first, behind) = split(rest).unwrap().unwrap();
-            assert_eq!(first, datagram);
+            let first = split(rest).unwrap().unwrap();
+            assert_eq!(first.datagram, datagram);
             for cut in 0..LENGTH_BYTES + datagram.len() {
                 assert_eq!(split(&rest[..cut]), Ok(None));
             }
-            rest = behind;
+            rest = first.behind;
         }
         assert_eq!(split(rest), Ok(None));
     }

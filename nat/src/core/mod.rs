@@ -3,5 +3,8 @@
 pub mod admission;
 pub mod agent;
 pub mod candidate;
+pub mod gateway;
 pub mod mapping;
 pub mod overlay;
+pub mod proxy;
+pub mod road;
