@@ -87,6 +87,10 @@ const INITIAL_MTU: u16 = 1200;
 /// quinn sends up to ten packets as one batch, which must remain under 64 KiB.
 pub(crate) const LINK_MTU_MAX: u16 = 6500;
 
+/// How often the search begins again: a link that has moved to a better path finds out so late that larger packets pass. Each
+/// search costs about ten packets.
+const LINK_MTU_SEARCH_EVERY: Duration = Duration::from_secs(60);
+
 /// A guess of the round trip for links, to repeat a lost first packet after 0.3 s instead of 1 s.
 const LINK_INITIAL_RTT: Duration = Duration::from_millis(100);
 
@@ -121,7 +125,7 @@ pub(crate) fn session_client() -> Arc<TransportConfig> {
 /// Either side of a link, before the Noise handshake.
 pub(crate) fn link() -> Arc<TransportConfig> {
     let mut discovery = MtuDiscoveryConfig::default();
-    discovery.upper_bound(LINK_MTU_MAX);
+    discovery.upper_bound(LINK_MTU_MAX).interval(LINK_MTU_SEARCH_EVERY);
     let mut config = unproved(LINK_IDLE);
     config
         .keep_alive_interval(Some(LINK_KEEP_ALIVE))

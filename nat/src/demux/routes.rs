@@ -275,3 +275,106 @@ impl Usage {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use hobnob_wire::ids::DeviceId;
+
+    use super::*;
+    use crate::demux::address::of_device;
+
+    const QUIC: &[u8] = &[0x40, 1, 2];
+
+    fn way(last: u8) -> Way {
+        Way::main(SocketAddr::from(([192, 0, 2, last], 7700)))
+    }
+
+    fn alice() -> SocketAddr {
+        of_device(DeviceId::new([1; 16]))
+    }
+
+    fn bob() -> SocketAddr {
+        of_device(DeviceId::new([2; 16]))
+    }
+
+    fn place(routes: &Routes, from: Way, datagram: &[u8]) -> Goes {
+        routes.source(from, Instant::now()).place(datagram)
+    }
+
+    fn in_channel(channel: Channel, content: &[u8]) -> Vec<u8> {
+        [channel.header().as_slice(), content].concat()
+    }
+
+    #[tokio::test]
+    async fn quic_is_taken_from_peers_from_whom_was_dialed_and_where_strangers_are_admitted_from_all() {
+        let mut routes = Routes::new(Strangers::Ignored);
+        assert_eq!(place(&routes, way(1), QUIC), Goes::Nowhere);
+        routes.dial(way(1).to);
+        assert_eq!(place(&routes, way(1), QUIC), Goes::ToQuinn(way(1).to, 0));
+        routes.admit(alice(), way(2));
+        assert_eq!(place(&routes, way(2), QUIC), Goes::ToQuinn(alice(), 0));
+        routes.dismiss(bob(), way(2));
+        assert_eq!(place(&routes, way(2), QUIC), Goes::ToQuinn(alice(), 0), "it is not Bob's");
+        routes.dismiss(alice(), way(2));
+        assert_eq!(place(&routes, way(2), QUIC), Goes::Nowhere);
+        let open = Routes::new(Strangers::Admitted);
+        assert_eq!(place(&open, way(3), QUIC), Goes::ToQuinn(way(3).to, 0));
+    }
+
+    #[tokio::test]
+    async fn a_way_over_another_socket_is_another_way() {
+        let mut routes = Routes::new(Strangers::Ignored);
+        let elsewhere = Way { via: crate::core::agent::SocketId(3), ..way(1) };
+        routes.admit(alice(), elsewhere);
+        assert_eq!(place(&routes, way(1), QUIC), Goes::Nowhere);
+        assert_eq!(place(&routes, elsewhere, QUIC), Goes::ToQuinn(alice(), 0));
+    }
+
+    #[tokio::test]
+    async fn a_channel_is_heard_from_the_relay_and_from_the_peer_and_from_nobody_else() {
+        let mut routes = Routes::new(Strangers::Ignored);
+        let (channel, other) = (Channel::new([1; 7]), Channel::new([2; 7]));
+        let datagram = in_channel(channel, QUIC);
+        routes.set_relay(Some(way(9).to));
+        assert_eq!(place(&routes, way(9), &datagram), Goes::Beside, "unknown");
+        routes.set_channel(alice(), Some(channel));
+        assert_eq!(place(&routes, way(9), &datagram), Goes::ToQuinn(alice(), 8));
+        assert_eq!(place(&routes, way(1), &datagram), Goes::Nowhere);
+        routes.admit(bob(), way(1));
+        assert_eq!(place(&routes, way(1), &datagram), Goes::Nowhere, "Bob has no part in it");
+        routes.admit(alice(), way(1));
+        assert_eq!(place(&routes, way(1), &datagram), Goes::ToQuinn(alice(), 8));
+        for inside in [b"".as_slice(), &datagram, &[0]] {
+            assert_eq!(place(&routes, way(9), &in_channel(channel, inside)), Goes::Nowhere, "{inside:?}");
+        }
+        routes.set_channel(alice(), Some(other));
+        assert_eq!(place(&routes, way(9), &datagram), Goes::Beside);
+        routes.forget(alice());
+        assert_eq!(place(&routes, way(9), &in_channel(other, QUIC)), Goes::Beside);
+        assert_eq!(place(&routes, way(1), QUIC), Goes::Nowhere);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_what_is_heard_from_the_selection_counts() {
+        let mut routes = Routes::new(Strangers::Ignored);
+        let channel = Channel::new([1; 7]);
+        routes.set_relay(Some(way(9).to));
+        routes.set_channel(alice(), Some(channel));
+        routes.admit(alice(), way(1));
+        routes.admit(alice(), way(2));
+        let usage = routes.usage(alice());
+        let heard_from = |routes: &Routes, last: u8, datagram: &[u8]| {
+            place(routes, way(last), datagram);
+            routes.to(alice()).unwrap().usage.heard()
+        };
+        routes.select(alice(), Selection::Direct(way(1)));
+        assert_eq!(heard_from(&routes, 2, QUIC), None);
+        assert_eq!(heard_from(&routes, 9, &in_channel(channel, QUIC)), None);
+        tokio::time::advance(Duration::from_secs(3)).await;
+        assert_eq!(heard_from(&routes, 1, QUIC), Some(Instant::now()));
+        routes.select(alice(), Selection::Relay);
+        assert_eq!(usage.heard(), None, "it starts over");
+        assert_eq!(heard_from(&routes, 1, QUIC), None);
+        assert_eq!(heard_from(&routes, 9, &in_channel(channel, QUIC)), Some(Instant::now()));
+    }
+}

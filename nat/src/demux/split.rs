@@ -89,3 +89,68 @@ fn spill(spilled: &mut Vec<Spilled>, like: RecvMeta, datagram: &[u8]) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STRIDE: usize = 4;
+
+    fn address(name: u8) -> SocketAddr {
+        SocketAddr::from(([192, 0, 2, name], 1))
+    }
+
+    /// What one buffer of datagrams becomes. The first letter of a datagram says where it goes: lower case to quinn, upper
+    /// case to quinn with that letter cut off, `.` beside, everything else nowhere.
+    fn split_text(text: &str) -> (Option<(SocketAddr, String)>, Vec<String>, Vec<(SocketAddr, String)>) {
+        let mut buffer = text.as_bytes().to_vec();
+        let meta = RecvMeta { addr: address(0), len: text.len(), stride: STRIDE, ecn: None, dst_ip: None };
+        let place = |datagram: &[u8]| match datagram[0] {
+            first @ b'a'..=b'z' => Goes::ToQuinn(address(first), 0),
+            first @ b'A'..=b'Z' => Goes::ToQuinn(address(first), 1),
+            b'.' => Goes::Beside,
+            _ => Goes::Nowhere,
+        };
+        let (mut beside, mut spilled) = (Vec::new(), Vec::new());
+        let show = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+        let kept = split(&mut buffer, meta, place, |run| beside.push(show(run)), &mut spilled);
+        let with_stride = |meta: RecvMeta, bytes: &[u8]| {
+            let datagrams: Vec<String> = bytes.chunks(meta.stride).map(show).collect();
+            (meta.addr, datagrams.join(" "))
+        };
+        let kept = kept.map(|kept| with_stride(kept, &buffer[..kept.len]));
+        let spilled = spilled.iter().map(|spilled| with_stride(spilled.meta, &spilled.bytes)).collect();
+        (kept, beside, spilled)
+    }
+
+    fn kept(name: u8, text: &str) -> Option<(SocketAddr, String)> {
+        Some((address(name), text.to_owned()))
+    }
+
+    #[test]
+    fn datagrams_for_one_address_stay_where_they_are() {
+        assert_eq!(split_text("a001a002a3"), (kept(b'a', "a001 a002 a3"), vec![], vec![]));
+    }
+
+    #[test]
+    fn what_is_not_for_quinn_leaves_no_gap() {
+        let (a, beside, spilled) = split_text("?000.001.002a003?004a005.06");
+        assert_eq!(a, kept(b'a', "a003 a005"));
+        assert_eq!(beside, [".001.002", ".06"]);
+        assert!(spilled.is_empty());
+        assert_eq!(split_text("?000?01"), (None, vec![], vec![]));
+    }
+
+    #[test]
+    fn headers_are_cut_off() {
+        assert_eq!(split_text("A001A002A3"), (kept(b'A', "001 002 3"), vec![], vec![]));
+    }
+
+    #[test]
+    fn datagrams_for_others_spill_in_their_order() {
+        let (a, beside, spilled) = split_text("a001B002a003.004B005c006a007B8");
+        assert_eq!(a, kept(b'a', "a001 a003 a007"));
+        assert_eq!(beside, [".004"]);
+        assert_eq!(spilled, [(address(b'B'), "002 005 8".to_owned()), (address(b'c'), "c006".to_owned())]);
+    }
+}
