@@ -7,6 +7,9 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use hobnob_wire::limits::CANDIDATES_MAX;
+use hobnob_wire::signal::{Candidate, CandidateKind};
+
+use super::agent::Policy;
 
 /// Ports below this belong to services of the system, never to a peer.
 const PORT_MIN: u16 = 1024;
@@ -60,11 +63,70 @@ impl PathKind {
     /// Classifies the path by the address of its far end: private, unique-local, link-local and loopback addresses are
     /// local, all others are not.
     pub fn of(remote: SocketAddr) -> Self {
-        let local = match remote.ip().to_canonical() {
-            IpAddr::V4(ip) => ip.is_private() || ip.is_loopback() || ip.is_link_local(),
-            IpAddr::V6(ip) => ip.is_unique_local() || ip.is_loopback() || ip.is_unicast_link_local(),
-        };
-        if local { Self::Lan } else { Self::Direct }
+        if is_local(remote.ip()) { Self::Lan } else { Self::Direct }
+    }
+}
+
+/// Whether an address means something within one machine or one local network only.
+#[must_use]
+pub const fn is_local(ip: IpAddr) -> bool {
+    match ip.to_canonical() {
+        IpAddr::V4(ip) => ip.is_private() || ip.is_loopback() || ip.is_link_local(),
+        IpAddr::V6(ip) => ip.is_unique_local() || ip.is_loopback() || ip.is_unicast_link_local(),
+    }
+}
+
+/// Whether both addresses are in one network of the usual size: an IPv4 /24 of private addresses, or an IPv6 /64.
+pub(super) fn share_subnet(left: IpAddr, right: IpAddr) -> bool {
+    match (left.to_canonical(), right.to_canonical()) {
+        (IpAddr::V4(left), IpAddr::V4(right)) => {
+            is_local(left.into()) && left.octets()[..3] == right.octets()[..3]
+        }
+        (IpAddr::V6(left), IpAddr::V6(right)) => left.segments()[..4] == right.segments()[..4],
+        (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => false,
+    }
+}
+
+/// Whether an address belongs to the default network of Docker. A peer's is rarely reachable, and many machines have the same.
+pub(super) fn is_container(ip: IpAddr) -> bool {
+    /// The default network of Docker, whatever its bridge is called.
+    const DOCKER: Ipv4Addr = Ipv4Addr::new(172, 17, 0, 0);
+    match ip.to_canonical() {
+        IpAddr::V4(ip) => ip.octets()[..2] == DOCKER.octets()[..2],
+        IpAddr::V6(_) => false,
+    }
+}
+
+/// What of `candidates` a signal to a peer tells under `policy`: at most [`CANDIDATES_MAX`], in their order.
+#[must_use]
+pub fn offered(candidates: &[Candidate], policy: Policy) -> Vec<Candidate> {
+    let told = candidates.iter().filter(|one| is_allowed(SocketAddr::from(one.at).ip(), policy));
+    told.take(CANDIDATES_MAX).copied().collect()
+}
+
+/// What of a peer's `told` candidates may be checked under `policy`: the rules are those of [`foreign_candidates`].
+#[must_use]
+pub fn usable(told: &[Candidate], loopback: Loopback, policy: Policy) -> Vec<(CandidateKind, SocketAddr)> {
+    let mut kept: Vec<(CandidateKind, SocketAddr)> = Vec::with_capacity(CANDIDATES_MAX);
+    for one in told.iter().take(CANDIDATES_MAX) {
+        let at = SocketAddr::from(one.at);
+        if may_be_checked(at, loopback, policy) && kept.iter().all(|(_, known)| *known != at) {
+            kept.push((one.kind, at));
+        }
+    }
+    kept
+}
+
+/// Whether an address, however it became known, may be sent to under `policy`.
+pub(super) fn may_be_checked(at: SocketAddr, loopback: Loopback, policy: Policy) -> bool {
+    is_eligible(at.ip(), at.port(), loopback) && is_allowed(at.ip(), policy)
+}
+
+const fn is_allowed(ip: IpAddr, policy: Policy) -> bool {
+    match policy {
+        Policy::All => true,
+        Policy::NoLan => !is_local(ip),
+        Policy::RelayOnly => false,
     }
 }
 
@@ -128,13 +190,11 @@ fn is_reached_by(ip: IpAddr, bound: IpAddr) -> bool {
 
 /// The rank of an address before its family is looked at; lower is better.
 fn tier(interface: &str, ip: IpAddr) -> usize {
-    /// The default network of Docker, whatever its bridge is called.
-    const DOCKER: Ipv4Addr = Ipv4Addr::new(172, 17, 0, 0);
     if ip.is_loopback() {
         return 0;
     }
     let virtual_address = match ip {
-        IpAddr::V4(ip) => ip.octets()[..2] == DOCKER.octets()[..2] || ip.is_link_local(),
+        IpAddr::V4(v4) => is_container(ip) || v4.is_link_local(),
         IpAddr::V6(_) => false,
     };
     if virtual_address || VIRTUAL_INTERFACES.iter().any(|prefix| interface.starts_with(prefix)) {
@@ -280,6 +340,40 @@ mod tests {
         );
         let many: Vec<_> = (0..100).map(|n| SocketAddr::from(([192, 0, 2, n], 7701))).collect();
         assert_eq!(foreign_candidates(&many, Loopback::Forbidden), many[..CANDIDATES_MAX]);
+    }
+
+    fn told(texts: &[&str]) -> Vec<Candidate> {
+        let all = sockets(texts).into_iter();
+        all.map(|at| Candidate { kind: CandidateKind::Host, at: at.into() }).collect()
+    }
+
+    #[test]
+    fn without_local_networks_no_local_address_is_told_or_checked_and_with_the_relay_only_none_at_all() {
+        let all =
+            ["10.0.0.1:7701", "[fd12::1]:7701", "192.0.2.1:7701", "[2001:db8::1]:7701", "169.254.0.1:7701"];
+        let addresses = |candidates: Vec<Candidate>| {
+            candidates.iter().map(|one| one.at.into()).collect::<Vec<SocketAddr>>()
+        };
+        let checked = |policy| {
+            let usable = usable(&told(&all), Loopback::Forbidden, policy);
+            usable.into_iter().map(|(_, at)| at).collect::<Vec<SocketAddr>>()
+        };
+        assert_eq!(addresses(offered(&told(&all), Policy::All)), sockets(&all));
+        assert_eq!(addresses(offered(&told(&all), Policy::NoLan)), sockets(&all[2..4]));
+        assert_eq!(offered(&told(&all), Policy::RelayOnly), []);
+        assert_eq!(checked(Policy::All), sockets(&all));
+        assert_eq!(checked(Policy::NoLan), sockets(&all[2..4]));
+        assert_eq!(checked(Policy::RelayOnly), []);
+    }
+
+    #[test]
+    fn of_ten_thousand_told_candidates_eight_are_looked_at() {
+        let many: Vec<Candidate> = (0..10_000_u32)
+            .map(|n| SocketAddr::from((Ipv4Addr::from(0xc000_0200 + n), 7701)))
+            .map(|at| Candidate { kind: CandidateKind::Host, at: at.into() })
+            .collect();
+        assert_eq!(usable(&many, Loopback::Forbidden, Policy::All).len(), CANDIDATES_MAX);
+        assert_eq!(offered(&many, Policy::All).len(), CANDIDATES_MAX);
     }
 
     #[test]

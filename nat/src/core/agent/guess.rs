@@ -1,0 +1,299 @@
+//! Guesses ports of NATs whose mappings depend on the endpoint: prediction where they follow a rule, the birthday method
+//! where they do not.
+//!
+//! A NAT with endpoint-dependent mappings ("hard") shows the peer another port than it shows a reflector. Against an
+//! easy NAT with strict filtering one of two methods works:
+//!
+//! - *prediction*: a counter's next ports are known, so the easy side checks all of them;
+//! - *birthday*: the hard side sends from many sockets to the easy side's one address, so that many of its 64,512 ports
+//!   are open for it; the easy side checks random ports until one is hit: after 1,500 with 256 sockets in 99.7 % of cases.
+//!
+//! Two counters meet when both sides send from many sockets to the port that is some way ahead of the other's last one.
+//! Two NATs that choose at random would need some 2³² packets; nothing is tried.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use hobnob_wire::signal::{CandidateKind, Mapping};
+
+use super::SOCKETS_MAX;
+use super::budget::GUESS_PACKETS_MAX;
+use super::exchange::Told;
+use super::input::Local;
+use super::random::Random;
+use super::way::{SocketId, Way};
+use crate::core::candidate;
+
+/// Next ports of a counter that are checked: our own checks move it by up to eight, other traffic by some more.
+const PREDICTED_PORTS: i32 = 24;
+/// How far ahead two counters meet, in steps, and from how many sockets: the counters may have moved by 31 since the signals.
+const MEETING_STEPS: i32 = 32;
+const MEETING_SOCKETS: u16 = 40;
+/// Sockets within a block of ports, which holds some thousand at most.
+const BLOCK_SOCKETS: u16 = 64;
+/// The ports that a NAT gives out.
+const PORTS: std::ops::RangeInclusive<i32> = 1024..=65_535;
+/// Packets sent at once, and the pause after them when they are many: below 1,000 packets a second.
+const BATCH: usize = 9;
+const PAUSE: Duration = Duration::from_millis(10);
+/// How long the last guess may take to be answered.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// Which packets of ours could meet one of the peer's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Aim {
+    /// One socket, many ports of an address.
+    Ports(Vec<Way>),
+    /// Many sockets, one address.
+    Sockets { to: SocketAddr, count: u16 },
+}
+
+/// When they are sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Pace {
+    /// From when both sides' signals are known: simpler ways go first.
+    delay: Duration,
+    /// Packets between two pauses.
+    batch: usize,
+    /// When each is sent again, in ms from the first time: for loss, and for a peer that starts later.
+    rounds_ms: &'static [u64],
+}
+
+/// Few packets, all at once.
+const QUICK: Pace =
+    Pace { delay: Duration::from_millis(10), batch: usize::MAX, rounds_ms: &[0, 100, 300, 700, 1500] };
+/// The hard side's sockets, some time ahead of the other side's packets.
+const OPENING: Pace =
+    Pace { delay: Duration::from_millis(200), batch: BATCH, rounds_ms: &[0, 600, 2500, 6000] };
+/// The easy side's many packets, each once.
+const SPRAY: Pace = Pace { delay: Duration::from_millis(350), batch: BATCH, rounds_ms: &[0] };
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Waiting,
+    /// Sockets are being opened.
+    Asked,
+    Running {
+        from: Duration,
+        round: usize,
+        next: usize,
+        due: Duration,
+    },
+    Over,
+}
+
+/// What is to be done now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// Nothing.
+    Rest,
+    /// Open so many sockets.
+    Open(u16),
+    /// Send checks these ways.
+    Send(Vec<Way>),
+    /// It has ended without a hit.
+    End,
+}
+
+/// The guessing of one exchange.
+#[derive(Debug)]
+pub(super) struct Guess {
+    ip: IpAddr,
+    aim: Aim,
+    pace: Pace,
+    at: Duration,
+    state: State,
+    ways: Vec<Way>,
+}
+
+/// What two mapping behaviors allow.
+#[derive(Debug)]
+pub(super) enum Prospect {
+    /// Plain checks do all that can be done here.
+    Plain,
+    /// Ports must be guessed if plain checks fail.
+    Guess(Guess),
+    /// Nobody can guess both ports.
+    Hopeless,
+}
+
+/// What is to be tried besides plain checks, where `now` both sides' signals are known.
+pub(super) fn prospect(local: &Local, told: &Told, random: &mut Random, now: Duration) -> Prospect {
+    let Some(peer) = outside(told) else {
+        return Prospect::Plain;
+    };
+    let own_is_hard = local.mapping.is_endpoint_dependent();
+    let (aim, pace) = match (local.mapping, told.mapping) {
+        (Mapping::Sequential { .. }, Mapping::Sequential { step }) => {
+            let Some(port) = ahead(peer.port(), step, MEETING_STEPS) else {
+                return Prospect::Hopeless;
+            };
+            (Aim::Sockets { to: SocketAddr::new(peer.ip(), port), count: MEETING_SOCKETS }, QUICK)
+        }
+        (_, peers) if own_is_hard && peers.is_endpoint_dependent() => return Prospect::Hopeless,
+        (Mapping::Random, _) => (Aim::Sockets { to: peer, count: SOCKETS_MAX }, OPENING),
+        (Mapping::Block { .. }, _) => (Aim::Sockets { to: peer, count: BLOCK_SOCKETS }, OPENING),
+        (_, Mapping::Sequential { step }) => {
+            let ports = (1..=PREDICTED_PORTS).filter_map(|steps| ahead(peer.port(), step, steps)).collect();
+            (Aim::Ports(to_ports(peer.ip(), ports)), QUICK)
+        }
+        (_, Mapping::Block { ports }) => {
+            let (port, span) = (i32::from(peer.port()), i32::from(ports));
+            let block = (port - span..=port + span).filter_map(as_port).collect();
+            (Aim::Ports(to_ports(peer.ip(), shuffled(block, random))), SPRAY)
+        }
+        (_, Mapping::Random) => {
+            let all = PORTS.filter_map(as_port).collect();
+            (Aim::Ports(to_ports(peer.ip(), shuffled(all, random))), SPRAY)
+        }
+        (
+            Mapping::Unknown | Mapping::NoNat | Mapping::EndpointIndependent | Mapping::Sequential { .. },
+            Mapping::Unknown | Mapping::NoNat | Mapping::EndpointIndependent,
+        ) => return Prospect::Plain,
+    };
+    Prospect::Guess(Guess {
+        ip: peer.ip(),
+        aim,
+        at: now + pace.delay,
+        pace,
+        state: State::Waiting,
+        ways: Vec::new(),
+    })
+}
+
+/// Where the peer's NAT shows it: its address of IPv4 outside, with the port that a counter gave out last.
+fn outside(told: &Told) -> Option<SocketAddr> {
+    let of = |kind: CandidateKind| {
+        let mut all = told.candidates.iter().filter(move |(known, at)| *known == kind && at.is_ipv4());
+        all.find(|(_, at)| !candidate::is_local(at.ip())).map(|(_, at)| *at)
+    };
+    let first = of(CandidateKind::Reflexive)
+        .or_else(|| of(CandidateKind::Mapped))
+        .or_else(|| of(CandidateKind::Host))?;
+    let Mapping::Sequential { step } = told.mapping else {
+        return Some(first);
+    };
+    let seen = told
+        .candidates
+        .iter()
+        .filter(|(kind, at)| *kind == CandidateKind::Reflexive && at.ip() == first.ip());
+    let ports = seen.map(|(_, at)| at.port());
+    let last = if step < 0 { ports.min() } else { ports.max() };
+    Some(SocketAddr::new(first.ip(), last.unwrap_or(first.port())))
+}
+
+fn ahead(port: u16, step: i8, steps: i32) -> Option<u16> {
+    as_port(i32::from(port) + i32::from(step) * steps)
+}
+
+fn as_port(port: i32) -> Option<u16> {
+    PORTS.contains(&port).then(|| u16::try_from(port).ok()).flatten()
+}
+
+fn shuffled(mut ports: Vec<u16>, random: &mut Random) -> Vec<u16> {
+    let count = usize::try_from(GUESS_PACKETS_MAX).unwrap_or(usize::MAX).min(ports.len());
+    random.choose(&mut ports, count);
+    ports
+}
+
+fn to_ports(ip: IpAddr, ports: Vec<u16>) -> Vec<Way> {
+    ports.into_iter().map(|port| Way::main(SocketAddr::new(ip, port))).collect()
+}
+
+impl Guess {
+    /// The address that guesses go to.
+    pub(super) const fn ip(&self) -> IpAddr {
+        self.ip
+    }
+
+    /// Whether the first packets are few enough for an address that has not been vouched for.
+    fn is_small(&self) -> bool {
+        matches!(self.aim, Aim::Ports(_)) && self.pace == QUICK
+    }
+
+    /// When it wants to go on; `None` while it waits for something else.
+    pub(super) fn due(&self, vouched: bool) -> Option<Duration> {
+        match self.state {
+            State::Waiting if vouched || self.is_small() => Some(self.at),
+            State::Waiting | State::Asked | State::Over => None,
+            State::Running { due, .. } => Some(due),
+        }
+    }
+
+    /// Whether it goes on.
+    pub(super) const fn is_over(&self) -> bool {
+        matches!(self.state, State::Over)
+    }
+
+    /// The sockets are open.
+    pub(super) fn handle_sockets(&mut self, sockets: &[SocketId], now: Duration) -> bool {
+        let Aim::Sockets { to, count } = self.aim else {
+            return false;
+        };
+        if self.state != State::Asked {
+            return false;
+        }
+        self.ways = sockets.iter().take(usize::from(count)).map(|via| Way::new(*via, to)).collect();
+        self.state = State::Running { from: now, round: 0, next: 0, due: now };
+        true
+    }
+
+    /// Goes on at `now`. `vouched`: the peer has answered in this exchange.
+    pub(super) fn advance(&mut self, now: Duration, vouched: bool) -> Step {
+        match self.state {
+            State::Over | State::Asked => Step::Rest,
+            State::Waiting if now < self.at || !(vouched || self.is_small()) => Step::Rest,
+            State::Waiting => match &mut self.aim {
+                Aim::Sockets { count, .. } => {
+                    self.state = State::Asked;
+                    Step::Open(*count)
+                }
+                Aim::Ports(ways) => {
+                    self.ways = std::mem::take(ways);
+                    self.state = State::Running { from: now, round: 0, next: 0, due: now };
+                    self.send(now)
+                }
+            },
+            State::Running { due, .. } if now < due => Step::Rest,
+            State::Running { .. } => self.send(now),
+        }
+    }
+
+    /// The next batch.
+    fn send(&mut self, now: Duration) -> Step {
+        let State::Running { from, round, next, .. } = self.state else {
+            return Step::Rest;
+        };
+        if round >= self.pace.rounds_ms.len() || self.ways.is_empty() {
+            self.state = State::Over;
+            return Step::End;
+        }
+        let end = next.saturating_add(self.pace.batch).min(self.ways.len());
+        self.state = if end < self.ways.len() {
+            State::Running { from, round, next: end, due: now + PAUSE }
+        } else {
+            let again = self.pace.rounds_ms.get(round + 1);
+            let due = again.map_or(now + LINGER, |ms| (from + Duration::from_millis(*ms)).max(now + PAUSE));
+            State::Running { from, round: round + 1, next: 0, due }
+        };
+        Step::Send(self.ways.get(next..end).unwrap_or_default().to_vec())
+    }
+
+    /// Whether nothing has been sent yet.
+    pub(super) const fn begins(&self) -> bool {
+        matches!(self.state, State::Waiting)
+    }
+
+    /// Whether ports are tried that follow no rule.
+    pub(super) fn is_spray(&self) -> bool {
+        self.pace == SPRAY
+    }
+
+    /// Ways that are tried in all.
+    pub(super) fn len(&self) -> usize {
+        match &self.aim {
+            Aim::Ports(ways) => ways.len().max(self.ways.len()),
+            Aim::Sockets { count, .. } => usize::from(*count),
+        }
+    }
+}
