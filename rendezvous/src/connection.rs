@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use hobnob_nat::{Arrival, Place, exporter, remote_address};
+use hobnob_nat::{Arrival, Place, exporter};
 use hobnob_wire::close::SessionClose;
 use hobnob_wire::codec::{self, Frame, LENGTH_BYTES};
 use hobnob_wire::limits::HELLO_FRAME_BYTES_MAX;
@@ -84,7 +84,7 @@ async fn session(
     let id = SessionId(hall.next_session.fetch_add(1, Ordering::Relaxed));
     let gate = Gate::new();
     let (outbox, letterbox) = outbox(&connection, &gate, hall.limits.queue_bytes_max);
-    let from = Block::of(remote_address(&connection).ip());
+    let from = Block::of(place.origin());
     if hall.jobs.send(Job::Opened { session: id, exporter, from, outbox }).await.is_err() {
         return;
     }
@@ -96,7 +96,7 @@ async fn session(
     let mut reader = Reader { id, recv: &mut recv, gate: &gate, hall: &hall };
     let end = match timeout_at(deadline, reader.read_until_admitted()).await {
         Ok(Ok(())) => {
-            drop(place);
+            let _proved = place.prove();
             tracing::debug!(session = id.0, "a session is proved");
             reader.read_until_end().await
         }

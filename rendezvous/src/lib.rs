@@ -20,6 +20,7 @@
 //! | `engine` | the thread that owns both: one transaction per batch, effects after the commit |
 //! | `connection`, `outbox` | one connection's reader and writer, and their bounds |
 //! | [`server`] | starts, listens, stops |
+//! | `tunnels` | where to listen for sessions over TCP |
 //! | [`home`], [`config`] | the folder and the settings |
 
 pub mod config;
@@ -32,6 +33,7 @@ mod outbox;
 pub mod random;
 pub mod server;
 pub mod store;
+mod tunnels;
 
 pub use crate::config::{Config, ConfigError};
 pub use crate::core::Tally;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::random::SystemRandom;
-use hobnob_nat::{Endpoint, Loopback, ServerIdentity, local_candidates};
+use hobnob_nat::{Endpoint, Loopback, ServerIdentity, TunnelServer, local_candidates};
 use hobnob_wire::Domain;
 use hobnob_wire::close::SessionClose;
 use hobnob_wire::invite::{Invite, Pin};
@@ -26,6 +26,7 @@ use crate::engine::{Engine, Job, WAITING_MAX};
 use crate::home::{Home, HomeError};
 use crate::invite;
 use crate::store::{OpenError, Sqlite, Tx};
+use crate::tunnels;
 
 /// How long sessions have to take the last of what was said to them, when the rendezvous stops.
 const FLUSH_WITHIN: Duration = Duration::from_secs(2);
@@ -70,6 +71,14 @@ pub enum ServeError {
         /// What the system says.
         source: std::io::Error,
     },
+    /// A TCP socket that the settings ask for cannot be had.
+    #[error("cannot listen on {listen} (TCP): {source}")]
+    ListenTcp {
+        /// Where.
+        listen: SocketAddr,
+        /// What the system says.
+        source: std::io::Error,
+    },
     /// The thread of the store cannot be started, or has ended without a word.
     #[error("the thread of the store is not there")]
     NoStoreThread,
@@ -94,6 +103,7 @@ pub struct Server {
     stopping: watch::Sender<bool>,
     listener: JoinHandle<JoinSet<()>>,
     speaking: Speaking,
+    _tunnels: TunnelServer,
     _home: Home,
 }
 
@@ -115,6 +125,11 @@ impl Server {
         let endpoint = Endpoint::rendezvous(listen, &identity, config.session.admission()).map_err(failed)?;
         let listen = endpoint.local_addr().map_err(failed)?;
         let invite = invitation(listen, &server.invite_host, &domain, identity.pin());
+        let failed = |(listen, source)| ServeError::ListenTcp { listen, source };
+        let listeners = tunnels::listeners(&config.tunnel, listen).map_err(failed)?;
+        let tunnels = endpoint
+            .take_tunnels(listeners, &identity, config.tunnel.limits(&config.session))
+            .map_err(|source| failed((listen, source)))?;
 
         let (jobs, stored) =
             start_store(Engine::new(Rendezvous::new(domain.clone(), setup, config.limits), store))?;
@@ -123,7 +138,19 @@ impl Server {
         let hall = Arc::new(Hall::new(config.session, jobs.clone(), speaks.downgrade()));
         let listener = tokio::spawn(listen_until(endpoint.clone(), hall, stops));
         let speaking = Speaking { speaks, speaking };
-        Ok(Self { listen, domain, invite, endpoint, jobs, stored, stopping, listener, speaking, _home: home })
+        Ok(Self {
+            listen,
+            domain,
+            invite,
+            endpoint,
+            jobs,
+            stored,
+            stopping,
+            listener,
+            speaking,
+            _tunnels: tunnels,
+            _home: home,
+        })
     }
 
     /// The address that it listens on, with the real port.

@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use hobnob_nat::AdmissionLimits;
+use hobnob_nat::{AdmissionLimits, TunnelLimits};
 use hobnob_wire::Domain;
 use serde::{Deserialize, Deserializer, de};
 use thiserror::Error;
@@ -30,6 +30,8 @@ pub struct Config {
     pub server: ServerConfig,
     /// What one connection may cost.
     pub session: SessionConfig,
+    /// Sessions over TCP.
+    pub tunnel: TunnelConfig,
     /// What one account may have, and how often one may try.
     pub limits: Limits,
 }
@@ -86,6 +88,35 @@ impl SessionConfig {
             unproved_per_block_max: self.unproved_per_block_max,
             retry_from: self.unproved_max / 8,
             handshake_within: Duration::from_millis(self.handshake_within_ms),
+        }
+    }
+}
+
+/// Sessions over TCP, where UDP is blocked.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct TunnelConfig {
+    /// Whether there are any.
+    pub enabled: bool,
+    /// TCP addresses to listen on; empty: those that fit the UDP address.
+    pub listen: Vec<SocketAddr>,
+    /// At a time.
+    pub tunnels_max: u32,
+    /// Without a proved session in one.
+    pub unused_max_ms: u64,
+    /// Without anything that comes out of one.
+    pub idle_max_ms: u64,
+}
+
+impl TunnelConfig {
+    /// What tunnels may cost. Unproved ones count as unproved sessions do.
+    #[must_use]
+    pub fn limits(&self, session: &SessionConfig) -> TunnelLimits {
+        TunnelLimits {
+            tunnels_max: self.tunnels_max,
+            unproved: session.admission(),
+            unused_max: Duration::from_millis(self.unused_max_ms),
+            idle_max: Duration::from_millis(self.idle_max_ms),
         }
     }
 }
