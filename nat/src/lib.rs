@@ -35,6 +35,7 @@
 //! | [`portmap`], [`core::gateway`] | asks the router for a port |
 //! | [`tunnel`] | carries datagrams over TCP where UDP is blocked |
 //! | [`interfaces`] | the addresses of this machine |
+//! | `simulation` | an Internet in memory, for tests (feature `simulation`) |
 //! | [`core::overlay`], `overlay` | how contacts find each other without a rendezvous (feature `overlay`) |
 
 pub mod arrival;
@@ -49,6 +50,8 @@ pub mod network;
 pub mod overlay;
 pub mod portmap;
 pub mod reach;
+#[cfg(any(test, feature = "simulation"))]
+pub mod simulation;
 mod socket;
 pub mod tls;
 pub mod transport;
