@@ -21,6 +21,7 @@
 //! | `connection`, `outbox` | one connection's reader and writer, and their bounds |
 //! | [`server`] | starts, listens, stops |
 //! | `tunnels` | where to listen for sessions over TCP |
+//! | `overlay` | a node of its own in the overlay of devices |
 //! | [`home`], [`config`] | the folder and the settings |
 
 pub mod config;
@@ -30,6 +31,7 @@ mod engine;
 pub mod home;
 mod invite;
 mod outbox;
+mod overlay;
 pub mod random;
 pub mod server;
 pub mod store;

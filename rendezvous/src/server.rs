@@ -25,6 +25,7 @@ use crate::core::{Rendezvous, Tally};
 use crate::engine::{Engine, Job, WAITING_MAX};
 use crate::home::{Home, HomeError};
 use crate::invite;
+use crate::overlay;
 use crate::store::{OpenError, Sqlite, Tx};
 use crate::tunnels;
 
@@ -79,6 +80,18 @@ pub enum ServeError {
         /// What the system says.
         source: std::io::Error,
     },
+    /// The node of the overlay cannot be had.
+    #[cfg(feature = "overlay")]
+    #[error("cannot listen on {listen} (TCP) for the overlay: {source}")]
+    Overlay {
+        /// Where.
+        listen: SocketAddr,
+        /// Why.
+        source: hobnob_nat::overlay::StartError,
+    },
+    /// The settings ask for a node of the overlay.
+    #[error("this program was built without the overlay; leave `overlay.listen` empty")]
+    NoOverlay,
     /// The thread of the store cannot be started, or has ended without a word.
     #[error("the thread of the store is not there")]
     NoStoreThread,
@@ -104,6 +117,7 @@ pub struct Server {
     listener: JoinHandle<JoinSet<()>>,
     speaking: Speaking,
     _tunnels: TunnelServer,
+    _overlay: overlay::Node,
     _home: Home,
 }
 
@@ -131,6 +145,7 @@ impl Server {
             .take_tunnels(listeners, &identity, config.tunnel.limits(&config.session))
             .map_err(|source| failed((listen, source)))?;
 
+        let node = overlay::start(&config.overlay)?;
         let (jobs, stored) =
             start_store(Engine::new(Rendezvous::new(domain.clone(), setup, config.limits), store))?;
         let (stopping, stops) = watch::channel(false);
@@ -149,6 +164,7 @@ impl Server {
             listener,
             speaking,
             _tunnels: tunnels,
+            _overlay: node,
             _home: home,
         })
     }

@@ -28,6 +28,8 @@ pub const ENVIRONMENT_PREFIX: &str = "HOBNOB_RENDEZVOUS__";
 pub struct Config {
     /// Where and as whom.
     pub server: ServerConfig,
+    /// A node in the overlay.
+    pub overlay: OverlayConfig,
     /// What one connection may cost.
     pub session: SessionConfig,
     /// Sessions over TCP.
@@ -47,6 +49,19 @@ pub struct ServerConfig {
     pub domain: Option<Domain>,
     /// Host in the invite; empty: found out.
     pub invite_host: String,
+}
+
+/// A node of its own in the overlay of devices.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct OverlayConfig {
+    /// TCP address to listen on; absent: no node.
+    #[serde(deserialize_with = "optional_address")]
+    pub listen: Option<SocketAddr>,
+    /// How others reach it.
+    pub external: Vec<SocketAddr>,
+    /// Other nodes, as `host:port`.
+    pub bootstrap: Vec<String>,
 }
 
 /// What bounds one connection.
@@ -194,6 +209,12 @@ fn domain<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Domain>, 
     if text.is_empty() { Ok(None) } else { text.parse().map(Some).map_err(de::Error::custom) }
 }
 
+/// An empty text is no address.
+fn optional_address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SocketAddr>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    if text.is_empty() { Ok(None) } else { text.parse().map(Some).map_err(de::Error::custom) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -209,7 +230,7 @@ mod tests {
         assert_eq!(config, Config::default());
         assert_eq!(config.limits, Limits::default());
         assert_eq!(config.session.admission(), AdmissionLimits::RENDEZVOUS);
-        assert_eq!(config.server.domain, None);
+        assert_eq!((config.server.domain, config.overlay.listen), (None, None));
     }
 
     #[test]
