@@ -208,6 +208,7 @@ impl Client {
             inputs: inputs.clone(),
             loopback,
             network: changed,
+            proxy: None,
         };
         runtime.spawn(session.keep());
         let commands = Semaphore::new(COMMANDS_MAX);

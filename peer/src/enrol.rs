@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use hobnob_nat::Endpoint;
+use hobnob_nat::core::proxy::Proxy;
 use hobnob_wire::account::{AccountAnswer, AccountRequest, OpaqueMessage};
 use hobnob_wire::bounded::TooLong;
 use hobnob_wire::close::SessionClose;
@@ -22,7 +23,7 @@ use opaque_ke::{
     ClientLogin, ClientLoginFinishParameters, ClientRegistration, ClientRegistrationFinishParameters,
     CredentialResponse, Identifiers, RegistrationResponse,
 };
-use quinn::{Connection, RecvStream, SendStream, VarInt};
+use quinn::{RecvStream, SendStream, VarInt};
 use thiserror::Error;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
@@ -33,7 +34,7 @@ use crate::core::keys::enrol::{
 };
 use crate::core::store::KeyStore;
 use crate::driver::{SystemEntropy, unix_ms};
-use crate::net::connect::{ConnectError, connect};
+use crate::net::connect::{ConnectError, Connector, Line};
 use crate::net::read_frame;
 use crate::store::{Database, StoreError};
 
@@ -113,7 +114,8 @@ impl From<ConnectError> for EnrolError {
             ConnectError::PinChanged { expected, presented, .. } => Self::WrongPin { expected, presented },
             ConnectError::Resolve { .. }
             | ConnectError::Incompatible { .. }
-            | ConnectError::Unreachable { .. } => Self::Unreachable(error),
+            | ConnectError::Unreachable { .. }
+            | ConnectError::Tunnel(_) => Self::Unreachable(error),
         }
     }
 }
@@ -148,7 +150,7 @@ pub async fn register(
     password: Zeroizing<String>,
 ) -> Result<Registered, EnrolError> {
     let mut database = empty_home(home).await?;
-    let mut talk = Talk::begin(invite).await?;
+    let mut talk = Talk::begin(invite, None).await?;
     let (state, message) = {
         let started =
             ClientRegistration::<Suite>::start(&mut SystemEntropy, password.as_bytes()).map_err(opaque)?;
@@ -195,7 +197,7 @@ pub async fn login(
     password: Zeroizing<String>,
 ) -> Result<Address, EnrolError> {
     let mut database = empty_home(home).await?;
-    let mut talk = Talk::begin(invite).await?;
+    let mut talk = Talk::begin(invite, None).await?;
     let (state, message) = {
         let started = ClientLogin::<Suite>::start(&mut SystemEntropy, password.as_bytes()).map_err(opaque)?;
         (started.state, OpaqueMessage::new(started.message.serialize().to_vec())?)
@@ -296,19 +298,19 @@ fn welcome(answer: AccountAnswer) -> Result<(Address, DeviceList), EnrolError> {
 /// A session that is not authenticated yet: questions about accounts, one after the other.
 struct Talk {
     endpoint: Endpoint,
-    connection: Connection,
+    line: Line,
     send: SendStream,
     receive: RecvStream,
     next: u32,
 }
 
 impl Talk {
-    async fn begin(invite: &Invite) -> Result<Self, EnrolError> {
+    async fn begin(invite: &Invite, proxy: Option<&Proxy>) -> Result<Self, EnrolError> {
         let listen = SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0));
         let endpoint = Endpoint::peer(listen).map_err(EnrolError::Socket)?;
-        let connection = connect(&endpoint, invite).await?;
-        let (send, receive) = connection.open_bi().await.map_err(|_| EnrolError::Lost)?;
-        Ok(Self { endpoint, connection, send, receive, next: 0 })
+        let line = Connector::new(endpoint.clone(), invite.clone(), proxy.cloned()).connect().await?;
+        let (send, receive) = line.connection.open_bi().await.map_err(|_| EnrolError::Lost)?;
+        Ok(Self { endpoint, line, send, receive, next: 0 })
     }
 
     async fn ask(&mut self, request: AccountRequest) -> Result<AccountAnswer, EnrolError> {
@@ -340,7 +342,7 @@ impl Talk {
     /// Lets the rendezvous know that this is over.
     async fn end(self) {
         let code = SessionClose::Done;
-        self.connection.close(VarInt::from_u32(code.code()), code.to_string().as_bytes());
+        self.line.connection.close(VarInt::from_u32(code.code()), code.to_string().as_bytes());
         // Without the goodbye the rendezvous notices a little later.
         let _ = timeout(GOODBYE_WITHIN, self.endpoint.wait_idle()).await;
     }

@@ -48,13 +48,16 @@ pub struct Chooser {
     probe_wait: Duration,
 }
 
-/// When to dial what, counted from now. `None`: not at all.
+/// What to dial.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Plan {
-    /// UDP.
-    pub udp_after: Option<Duration>,
-    /// The tunnel, unless UDP is open by then or its way has turned out to be wrong.
-    pub tunnel_after: Option<Duration>,
+pub enum Plan {
+    /// UDP now; the tunnel beside it when UDP is not open after `alone`, or has failed before.
+    Udp {
+        /// The head start.
+        alone: Duration,
+    },
+    /// The tunnel and nothing else.
+    Tunnel,
 }
 
 impl Chooser {
@@ -68,11 +71,9 @@ impl Chooser {
     #[must_use]
     pub const fn plan(&self) -> Plan {
         match self.roads {
-            Roads::TunnelOnly => Plan { udp_after: None, tunnel_after: Some(Duration::ZERO) },
-            Roads::Both => {
-                let head_start = if self.udp_is_silent { SHORT_HEAD_START } else { HEAD_START };
-                Plan { udp_after: Some(Duration::ZERO), tunnel_after: Some(head_start) }
-            }
+            Roads::TunnelOnly => Plan::Tunnel,
+            Roads::Both if self.udp_is_silent => Plan::Udp { alone: SHORT_HEAD_START },
+            Roads::Both => Plan::Udp { alone: HEAD_START },
         }
     }
 
@@ -105,16 +106,14 @@ impl Chooser {
 mod tests {
     use super::*;
 
-    const NOW: Option<Duration> = Some(Duration::ZERO);
-
     #[test]
     fn udp_has_a_head_start_that_is_shorter_where_it_failed_before() {
         let mut chooser = Chooser::new(Roads::Both);
-        assert_eq!(chooser.plan(), Plan { udp_after: NOW, tunnel_after: Some(HEAD_START) });
+        assert_eq!(chooser.plan(), Plan::Udp { alone: HEAD_START });
         chooser.opened(Road::Tunnel);
-        assert_eq!(chooser.plan(), Plan { udp_after: NOW, tunnel_after: Some(SHORT_HEAD_START) });
+        assert_eq!(chooser.plan(), Plan::Udp { alone: SHORT_HEAD_START });
         chooser.opened(Road::Udp);
-        assert_eq!(chooser.plan(), Plan { udp_after: NOW, tunnel_after: Some(HEAD_START) });
+        assert_eq!(chooser.plan(), Plan::Udp { alone: HEAD_START });
     }
 
     #[test]
@@ -133,7 +132,7 @@ mod tests {
     #[test]
     fn with_a_proxy_nothing_goes_beside_it() {
         let mut chooser = Chooser::new(Roads::TunnelOnly);
-        assert_eq!(chooser.plan(), Plan { udp_after: None, tunnel_after: NOW });
+        assert_eq!(chooser.plan(), Plan::Tunnel);
         chooser.opened(Road::Tunnel);
         assert_eq!(chooser.next_probe(), None);
     }

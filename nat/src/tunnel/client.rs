@@ -21,6 +21,7 @@ use super::proxy::{self, ProxyError};
 use super::{carry, tune};
 use crate::core::proxy::Proxy;
 use crate::demux::roads::Road;
+use crate::dial::DialError;
 use crate::endpoint::Endpoint;
 use crate::tls::{self, PinVerifier};
 
@@ -61,6 +62,9 @@ pub enum TunnelError {
     /// No answer in time.
     #[error("nobody answered by TCP within {} s", DIAL_WITHIN.as_secs())]
     TimedOut,
+    /// The tunnel is open, and the session in it is not.
+    #[error("the tunnel over TCP is open, but {0}")]
+    Session(#[from] DialError),
     /// The name leads nowhere.
     #[error("there is no address to try")]
     NoAddress,
@@ -161,7 +165,7 @@ const fn rank(error: &TunnelError) -> u8 {
         TunnelError::NoAddress | TunnelError::TooMany => 0,
         TunnelError::TimedOut => 1,
         TunnelError::Tcp(_) => 2,
-        TunnelError::Foreign { .. } => 3,
+        TunnelError::Foreign { .. } | TunnelError::Session(_) => 3,
         TunnelError::Proxy(_) => 4,
     }
 }

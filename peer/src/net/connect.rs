@@ -1,14 +1,22 @@
 //! From the name of a rendezvous to a connection with it.
 
+use std::convert::Infallible;
+use std::future::pending;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use hobnob_nat::{DialError, Endpoint};
+use hobnob_nat::core::proxy::Proxy;
+use hobnob_nat::core::road::{Chooser, Plan, Road, Roads};
+use hobnob_nat::{Destination, DialError, Endpoint, Tunnel, TunnelError};
 use hobnob_wire::invite::{Invite, Pin};
+use quinn::Connection;
 use thiserror::Error;
+use tokio::sync::{oneshot, watch};
 use tokio::time::{sleep, timeout};
 
 /// How long the system may take to resolve a name.
@@ -55,43 +63,174 @@ pub enum ConnectError {
     },
     /// No address of it answered.
     #[error(
-        "the rendezvous at {at} cannot be reached: {cause}. Check that it runs and that UDP to its port is not blocked"
+        "the rendezvous at {at} cannot be reached: {cause}{}. Check that it runs and that UDP to its port is not blocked", also(.tunnel)
     )]
     Unreachable {
         /// Where.
         at: SocketAddr,
         /// Why.
         cause: DialError,
+        /// Why there is no tunnel either, if one was tried.
+        tunnel: Option<TunnelError>,
     },
+    /// The proxy that the user has set does not lead to it.
+    #[error("the rendezvous cannot be reached: {0}. Check the proxy (setting net.proxy)")]
+    Tunnel(#[source] TunnelError),
 }
 
-/// Opens a connection to the rendezvous of an invite, whichever of its addresses answers first. Every
-/// address gets its try, a little after the one before.
-pub(crate) async fn connect(endpoint: &Endpoint, invite: &Invite) -> Result<quinn::Connection, ConnectError> {
-    let addresses = resolve(&invite.host, invite.port).await?;
-    let mut attempts: FuturesUnordered<_> = (0_u32..)
-        .zip(addresses)
-        .map(|(turn, address)| async move {
-            sleep(STAGGER * turn).await;
-            (address, endpoint.open_session(address, invite.pin).await)
-        })
-        .collect();
-    let mut worst = None;
-    while let Some((address, outcome)) = attempts.next().await {
-        match outcome {
-            Ok(connection) => return Ok(connection),
-            Err(error) => {
-                let error = refused(address, error);
-                if worst.as_ref().is_none_or(|worst| rank(&error) > rank(worst)) {
-                    worst = Some(error);
-                }
+fn also(tunnel: &Option<TunnelError>) -> String {
+    tunnel.as_ref().map(|error| format!(", and {error}")).unwrap_or_default()
+}
+
+/// A connection to the rendezvous, and what carries it.
+#[derive(Debug)]
+pub(crate) struct Line {
+    /// A session that is not authenticated yet.
+    pub(crate) connection: Connection,
+    /// The tunnel that it runs in, where UDP is blocked. To be kept as long as the connection.
+    pub(crate) tunnel: Option<Tunnel>,
+}
+
+/// Knows the way to one rendezvous, and learns about it.
+#[derive(Debug)]
+pub(crate) struct Connector {
+    endpoint: Endpoint,
+    invite: Invite,
+    proxy: Option<Arc<Proxy>>,
+    chooser: Chooser,
+    /// Opened by UDP while the session was in a tunnel, for the next session.
+    found: Option<Connection>,
+}
+
+impl Connector {
+    /// Nothing has been tried yet. With a proxy nothing goes there but through it.
+    pub(crate) fn new(endpoint: Endpoint, invite: Invite, proxy: Option<Proxy>) -> Self {
+        let chooser = Chooser::new(if proxy.is_some() { Roads::TunnelOnly } else { Roads::Both });
+        Self { endpoint, invite, proxy: proxy.map(Arc::new), chooser, found: None }
+    }
+
+    /// Opens a connection: by UDP to whichever address answers first, or in a tunnel where UDP gives no answer.
+    pub(crate) async fn connect(&mut self) -> Result<Line, ConnectError> {
+        let line = match self.found.take().filter(|found| found.close_reason().is_none()) {
+            Some(connection) => Line { connection, tunnel: None },
+            None => self.dial().await?,
+        };
+        self.chooser.opened(if line.tunnel.is_some() { Road::Tunnel } else { Road::Udp });
+        Ok(line)
+    }
+
+    /// What was learnt about UDP holds no longer: the machine is on another network.
+    pub(crate) fn network_changed(&mut self) {
+        self.chooser.network_changed();
+    }
+
+    /// Tries from time to time, and when the network changes, whether UDP works, while a session is in a tunnel. Returns when it
+    /// does; the next [`Connector::connect`] needs no time then. Cancel safe.
+    pub(crate) async fn find_udp(&mut self, mut network: watch::Receiver<()>) {
+        network.mark_unchanged();
+        let mut watched = true;
+        while let Some(wait) = self.chooser.next_probe() {
+            tokio::select! {
+                () = sleep(wait) => {}
+                changed = network.changed(), if watched => match changed {
+                    Ok(()) => self.chooser.network_changed(),
+                    Err(_) => watched = false,
+                },
+            }
+            let Ok(addresses) = resolve(&self.invite.host, self.invite.port).await else { continue };
+            if let Ok(connection) = self.by_udp(&addresses).await {
+                self.found = Some(connection);
+                return;
             }
         }
+        pending().await
     }
-    Err(worst.unwrap_or_else(|| ConnectError::Resolve {
-        host: invite.host.clone(),
-        cause: io::Error::other("it has no address"),
-    }))
+
+    async fn dial(&self) -> Result<Line, ConnectError> {
+        let Plan::Udp { alone } = self.chooser.plan() else {
+            return self.by_tunnel(&[]).await.map_err(ConnectError::Tunnel);
+        };
+        let addresses = resolve(&self.invite.host, self.invite.port).await?;
+        // Nothing blocks UDP between two programs of one machine.
+        if addresses.iter().all(|address| address.ip().is_loopback()) {
+            return Ok(Line { connection: self.by_udp(&addresses).await?, tunnel: None });
+        }
+        let (stalled, stall) = oneshot::channel();
+        let udp = async {
+            let mut udp = pin!(self.by_udp(&addresses));
+            let early = timeout(alone, &mut udp).await;
+            drop(stalled);
+            match early {
+                Ok(outcome) => outcome,
+                Err(_) => udp.await,
+            }
+        };
+        let tunnel = async {
+            // Nothing is ever sent: the sender goes.
+            let _: Result<Infallible, _> = stall.await;
+            self.by_tunnel(&addresses).await
+        };
+        either(udp, tunnel).await
+    }
+
+    /// Opens a connection by UDP, to whichever of the addresses answers first. Every address gets its try, a little after the
+    /// one before.
+    async fn by_udp(&self, addresses: &[SocketAddr]) -> Result<Connection, ConnectError> {
+        let mut attempts: FuturesUnordered<_> = (0_u32..)
+            .zip(addresses)
+            .map(|(turn, address)| async move {
+                sleep(STAGGER * turn).await;
+                (*address, self.endpoint.open_session(*address, self.invite.pin).await)
+            })
+            .collect();
+        let mut worst = nowhere(&self.invite.host);
+        while let Some((address, outcome)) = attempts.next().await {
+            match outcome.map_err(|error| refused(address, error)) {
+                Ok(connection) => return Ok(connection),
+                Err(error) if rank(&error) > rank(&worst) => worst = error,
+                Err(_) => {}
+            }
+        }
+        Err(worst)
+    }
+
+    /// Opens a tunnel and a connection in it.
+    async fn by_tunnel(&self, addresses: &[SocketAddr]) -> Result<Line, TunnelError> {
+        let Invite { host, port, pin } = &self.invite;
+        let (host, addresses, proxy) = (host.clone(), addresses.to_vec(), self.proxy.clone());
+        let to = Destination { host, port: *port, pin: *pin, addresses, proxy };
+        let tunnel = self.endpoint.open_tunnel(&to).await?;
+        let connection = self.endpoint.open_session(tunnel.address(), *pin).await?;
+        tracing::info!("the rendezvous is reached in a tunnel over TCP");
+        Ok(Line { connection, tunnel: Some(tunnel) })
+    }
+}
+
+/// The first of both roads that is open. A rendezvous that UDP reaches and that is not the right one settles it.
+async fn either(
+    udp: impl Future<Output = Result<Connection, ConnectError>>,
+    tunnel: impl Future<Output = Result<Line, TunnelError>>,
+) -> Result<Line, ConnectError> {
+    let (mut udp, mut tunnel) = (pin!(udp), pin!(tunnel));
+    tokio::select! {
+        outcome = &mut udp => match outcome {
+            Ok(connection) => Ok(Line { connection, tunnel: None }),
+            Err(ConnectError::Unreachable { at, cause, .. }) => tunnel
+                .await
+                .map_err(|error| ConnectError::Unreachable { at, cause, tunnel: Some(error) }),
+            Err(error) => Err(error),
+        },
+        outcome = &mut tunnel => match outcome {
+            Ok(line) => Ok(line),
+            Err(error) => match udp.await {
+                Ok(connection) => Ok(Line { connection, tunnel: None }),
+                Err(ConnectError::Unreachable { at, cause, .. }) => {
+                    Err(ConnectError::Unreachable { at, cause, tunnel: Some(error) })
+                }
+                Err(error) => Err(error),
+            },
+        },
+    }
 }
 
 async fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, ConnectError> {
@@ -103,22 +242,28 @@ async fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, ConnectError>
     Ok(addresses.take(ADDRESSES_MAX).collect())
 }
 
+/// What is wrong when there is no address to try.
+fn nowhere(host: &str) -> ConnectError {
+    ConnectError::Resolve { host: host.to_owned(), cause: io::Error::other("it has no address") }
+}
+
 fn refused(at: SocketAddr, error: DialError) -> ConnectError {
     if let DialError::PinMismatch { expected, presented } = error {
         ConnectError::PinChanged { at, expected, presented }
     } else if error == DialError::Incompatible {
         ConnectError::Incompatible { at }
     } else {
-        ConnectError::Unreachable { at, cause: error }
+        ConnectError::Unreachable { at, cause: error, tunnel: None }
     }
 }
 
 /// Which of several failures says most about what is wrong.
 const fn rank(error: &ConnectError) -> u8 {
     match error {
-        ConnectError::PinChanged { .. } => 3,
-        ConnectError::Incompatible { .. } => 2,
-        ConnectError::Unreachable { cause: DialError::Unroutable, .. } | ConnectError::Resolve { .. } => 0,
-        ConnectError::Unreachable { .. } => 1,
+        ConnectError::PinChanged { .. } => 4,
+        ConnectError::Incompatible { .. } => 3,
+        ConnectError::Unreachable { cause: DialError::Unroutable, .. } => 1,
+        ConnectError::Unreachable { .. } | ConnectError::Tunnel(_) => 2,
+        ConnectError::Resolve { .. } => 0,
     }
 }

@@ -6,7 +6,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hobnob_nat::{Endpoint, Loopback, exporter, remote_address};
+use hobnob_nat::core::proxy::Proxy;
+use hobnob_nat::{Endpoint, Loopback, Tunnel, exporter, remote_address};
 use hobnob_wire::account::{AccountAnswer, AccountRequest};
 use hobnob_wire::close::SessionClose;
 use hobnob_wire::keys::Purpose;
@@ -16,7 +17,7 @@ use quinn::{Connection, ConnectionError, RecvStream, SendStream, VarInt};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::connect::{ConnectError, connect};
+use super::connect::{ConnectError, Connector, Line};
 use super::frames::{ReadError, read_frame};
 use crate::core::input::{Input, RequestError};
 use crate::core::keys::Identity;
@@ -49,6 +50,8 @@ pub(crate) struct Session {
     pub(crate) loopback: watch::Sender<Loopback>,
     /// Changes when this machine's addresses do.
     pub(crate) network: watch::Receiver<()>,
+    /// What to go through, if the network asks for it.
+    pub(crate) proxy: Option<Proxy>,
 }
 
 /// How a session, or the try to make one, ended.
@@ -56,6 +59,8 @@ pub(crate) struct Session {
 enum End {
     /// The app stops.
     Stopped,
+    /// There is a better road: connect again at once.
+    Moved(String),
     /// Try again soon.
     Lost(String),
     /// Try again, but it will hardly help soon.
@@ -68,13 +73,16 @@ impl Session {
     /// Keeps the session until the driver stops, or until only the user can help.
     pub(crate) async fn keep(mut self) {
         let mut reconnect = Reconnect::default();
+        let mut connector =
+            Connector::new(self.endpoint.clone(), self.identity.rendezvous.clone(), self.proxy.take());
         let mut told = None;
         loop {
             let began = Instant::now();
-            let end = self.once(&mut told).await;
+            let end = self.once(&mut connector, &mut told).await;
             reconnect.lost(began.elapsed());
             let (problem, wait) = match end {
                 End::Stopped => return,
+                End::Moved(why) => (why, Some(Duration::ZERO)),
                 End::Lost(problem) => (problem, Some(reconnect.wait(&mut SystemEntropy))),
                 End::Slow(problem) => (problem, Some(reconnect.long_wait(&mut SystemEntropy))),
                 End::Final(problem) => (problem, None),
@@ -89,19 +97,22 @@ impl Session {
             let Some(wait) = wait else { return };
             tokio::select! {
                 () = sleep(wait) => {}
-                Ok(()) = self.network.changed() => reconnect.reset(),
+                Ok(()) = self.network.changed() => {
+                    reconnect.reset();
+                    connector.network_changed();
+                }
                 () = self.inputs.closed() => return,
             }
         }
     }
 
     /// One session, from connecting to its end. Forgets in `told` what the user was told once it is up.
-    async fn once(&self, told: &mut Option<String>) -> End {
+    async fn once(&self, connector: &mut Connector, told: &mut Option<String>) -> End {
         let opened = tokio::select! {
-            opened = self.open() => opened,
+            opened = self.open(connector) => opened,
             () = self.inputs.closed() => return End::Stopped,
         };
-        let Opened { connection, welcome, send, receive } = match opened {
+        let Opened { line: Line { connection, tunnel }, welcome, send, receive } = match opened {
             Ok(opened) => opened,
             Err(end) => return end,
         };
@@ -118,23 +129,27 @@ impl Session {
                 close(&connection, SessionClose::Done);
                 End::Lost("the rendezvous does not take what it is sent; trying again".into())
             }
+            end = outgrown(connector, tunnel.as_ref(), self.network.clone()) => {
+                close(&connection, SessionClose::Done);
+                end
+            }
         }
     }
 
     /// Connects and authenticates.
-    async fn open(&self) -> Result<Opened, End> {
-        let connection =
-            connect(&self.endpoint, &self.identity.rendezvous).await.map_err(|error| unconnected(&error))?;
-        let over_loopback = remote_address(&connection).ip().is_loopback();
+    async fn open(&self, connector: &mut Connector) -> Result<Opened, End> {
+        let line = connector.connect().await.map_err(|error| unconnected(&error))?;
+        let connection = &line.connection;
+        let over_loopback = remote_address(connection).ip().is_loopback();
         self.loopback.send_replace(if over_loopback { Loopback::Allowed } else { Loopback::Forbidden });
-        match timeout(WELCOME_WITHIN, authenticate(&connection, &self.identity)).await {
-            Ok(Ok((welcome, send, receive))) => Ok(Opened { connection, welcome, send, receive }),
+        match timeout(WELCOME_WITHIN, authenticate(connection, &self.identity)).await {
+            Ok(Ok((welcome, send, receive))) => Ok(Opened { line, welcome, send, receive }),
             Ok(Err(end)) => {
-                close(&connection, SessionClose::Done);
+                close(connection, SessionClose::Done);
                 Err(end)
             }
             Err(_) => {
-                close(&connection, SessionClose::AuthenticationTimeout);
+                close(connection, SessionClose::AuthenticationTimeout);
                 Err(End::Lost("the rendezvous answers, but does not let us in; trying again".into()))
             }
         }
@@ -162,7 +177,7 @@ impl Session {
 
 /// A session that has just been welcomed.
 struct Opened {
-    connection: Connection,
+    line: Line,
     welcome: AccountAnswer,
     send: SendStream,
     receive: RecvStream,
@@ -187,6 +202,19 @@ async fn write(mut queue: mpsc::Receiver<Vec<u8>>, mut send: SendStream) {
         buffer.shrink_to(WRITE_BYTES);
     }
     flush(send).await;
+}
+
+/// Returns when the session should not go on in its tunnel: UDP works, or the tunnel is broken, which QUIC would notice much
+/// later. Never returns for a session that is in none.
+async fn outgrown(connector: &mut Connector, tunnel: Option<&Tunnel>, network: watch::Receiver<()>) -> End {
+    let Some(tunnel) = tunnel else { return std::future::pending().await };
+    tokio::select! {
+        () = tunnel.ended() => End::Lost("the tunnel to the rendezvous broke; trying again".into()),
+        () = connector.find_udp(network) => {
+            tracing::info!("UDP works again: the session leaves its tunnel");
+            End::Moved("the network lets UDP pass again; connecting again".into())
+        }
+    }
 }
 
 /// Ends a stream and waits a little for all of it to arrive.
@@ -237,7 +265,9 @@ fn unconnected(error: &ConnectError) -> End {
             End::Final(format!("{error}. The app does not connect again until it is restarted"))
         }
         ConnectError::Incompatible { .. } => End::Slow(error.to_string()),
-        ConnectError::Resolve { .. } | ConnectError::Unreachable { .. } => End::Lost(error.to_string()),
+        ConnectError::Resolve { .. } | ConnectError::Unreachable { .. } | ConnectError::Tunnel(_) => {
+            End::Lost(error.to_string())
+        }
     }
 }
 
