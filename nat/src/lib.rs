@@ -23,6 +23,8 @@
 //! | --- | --- |
 //! | `demux` | the socket that quinn is given: QUIC, what travels beside it, and a route to each peer |
 //! | [`reach`] | paths to peers: the task that performs what the agents want |
+//! | [`relay`], [`core::relay`] | what a rendezvous forwards between peers and tells them about their addresses |
+//! | [`core::binding`] | the peer's side of that |
 //! | [`network`] | where sockets and addresses come from |
 //! | [`core::admission`] | which newcomers may start a handshake |
 //! | [`core::candidate`] | which addresses are offered and dialed, in which order |
@@ -50,6 +52,7 @@ pub mod network;
 pub mod overlay;
 pub mod portmap;
 pub mod reach;
+pub mod relay;
 #[cfg(any(test, feature = "simulation"))]
 pub mod simulation;
 mod socket;
@@ -70,6 +73,7 @@ pub use crate::exporter::{ExporterError, exporter};
 pub use crate::interfaces::local_candidates;
 pub use crate::network::{Network, Preferred, System};
 pub use crate::reach::Reach;
+pub use crate::relay::{Reflector, RelayServer};
 pub use crate::tls::{IdentityError, ServerIdentity, warm_up};
 pub use crate::transport::{raise_link_limits, raise_session_limits};
 pub use crate::tunnel::{Destination, Tunnel, TunnelError, TunnelLimits, TunnelServer};

@@ -2,9 +2,11 @@
 
 pub mod admission;
 pub mod agent;
+pub mod binding;
 pub mod candidate;
 pub mod gateway;
 pub mod mapping;
 pub mod overlay;
 pub mod proxy;
+pub mod relay;
 pub mod road;

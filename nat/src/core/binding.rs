@@ -1,0 +1,390 @@
+//! A peer's side of the relay and the reflectors: binds its place at the relay, keeps it bound, and finds out at which
+//! addresses others see it.
+//!
+//! Everything is asked at once when a session begins or the network changes, so that the own reflexive address is known one round
+//! trip later. Requests that are not answered are repeated with a new transaction. When the NAT shows another port to each
+//! reflector, a fresh socket is asked for too, which tells how the NAT chooses ports.
+
+mod keep_alive;
+mod question;
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use hobnob_wire::datagram::{Cookie, Datagram, Transaction, Unproved};
+use hobnob_wire::signal::RelayGrant;
+
+use self::keep_alive::KeepAlive;
+use self::question::Question;
+use super::agent::{SocketId, Way};
+use super::mapping::Observation;
+
+pub use self::keep_alive::{INTERVAL_MAX, INTERVAL_MIN, INTERVAL_UNUSED};
+
+/// Access to a relay and its reflectors, for the time of one session.
+#[derive(Clone, Debug)]
+pub struct Access {
+    /// Where the relay is: where the session was dialed.
+    pub relay: SocketAddr,
+    /// The place there.
+    pub grant: RelayGrant,
+    /// Whether the relay is reached by another road than UDP, so that what it sees is not our address.
+    pub tunnelled: bool,
+}
+
+/// What is to be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// Send a datagram.
+    Send {
+        /// Which way.
+        way: Way,
+        /// All of it.
+        bytes: Vec<u8>,
+    },
+    /// Open a socket that has sent nothing, for the family of this address, and tell with [`Binding::fresh_socket`].
+    OpenSocket(SocketAddr),
+    /// Close it.
+    CloseSocket(SocketId),
+    /// What can be asked of the [`Binding`] is different now.
+    Changed,
+}
+
+/// Somebody who is asked where it sees us.
+#[derive(Debug)]
+struct Probe {
+    way: Way,
+    question: Question,
+    seen: Option<SocketAddr>,
+}
+
+#[derive(Debug)]
+struct Place {
+    access: Access,
+    /// The last transaction.
+    count: u64,
+    cookie: Cookie,
+    bind: Question,
+    keep_alive: KeepAlive,
+    bound: Option<SocketAddr>,
+    rtt: Option<Duration>,
+    /// In the order of asking; those of a fresh socket last.
+    probes: Vec<Probe>,
+    fresh: Fresh,
+}
+
+/// The socket that has sent nothing else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fresh {
+    NotNeeded,
+    Wanted,
+    Open(SocketId),
+    Done,
+}
+
+/// A peer's binding, without its sockets. Time is since some start and never goes back.
+#[derive(Debug, Default)]
+pub struct Binding {
+    place: Option<Place>,
+    is_wanted: bool,
+    outputs: VecDeque<Output>,
+}
+
+impl Binding {
+    /// Without a session.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A session has begun or has ended. The same allocation again (the session has moved) asks everybody again.
+    pub fn grant(&mut self, access: Option<Access>, now: Duration) {
+        let former = self.place.take();
+        if let Some(Fresh::Open(socket)) = former.as_ref().map(|place| place.fresh) {
+            self.outputs.push_back(Output::CloseSocket(socket));
+        }
+        self.place = access.map(|access| {
+            let count = former
+                .filter(|former| former.access.grant.allocation == access.grant.allocation)
+                .map_or(0, |former| former.count);
+            Place::new(access, count, self.is_wanted, now)
+        });
+        self.outputs.push_back(Output::Changed);
+        self.tick(now);
+    }
+
+    /// Whether the relay is in use, or may be at any moment: the binding is then kept alive and its changes are noticed soon.
+    pub fn want(&mut self, is_wanted: bool, now: Duration) {
+        if std::mem::replace(&mut self.is_wanted, is_wanted) == is_wanted {
+            return;
+        }
+        if let Some(place) = &mut self.place {
+            place.keep_alive.want(is_wanted);
+            if place.keep_alive.due() <= now {
+                place.rebind(now);
+            }
+        }
+        self.tick(now);
+    }
+
+    /// The network has changed: asks everybody again. What is known stays until the answers come.
+    pub fn look_again(&mut self, now: Duration) {
+        if let Some(place) = &mut self.place {
+            place.look_again(now);
+        }
+        self.tick(now);
+    }
+
+    /// The socket of [`Output::OpenSocket`], or `None` when there is none to be had.
+    pub fn fresh_socket(&mut self, socket: Option<SocketId>, now: Duration) {
+        let place = self.place.as_mut().filter(|place| place.fresh == Fresh::Wanted);
+        match (place, socket) {
+            (Some(place), Some(socket)) => {
+                place.fresh = Fresh::Open(socket);
+                let way = Way { via: socket, to: place.access.relay };
+                place.probes.push(Probe { way, question: Question::asked(now), seen: None });
+            }
+            (Some(place), None) => place.fresh = Fresh::Done,
+            (None, Some(socket)) => self.outputs.push_back(Output::CloseSocket(socket)),
+            (None, None) => {}
+        }
+        self.tick(now);
+    }
+
+    /// Takes a datagram that came a way. Whether it was authentic and told something.
+    pub fn handle(&mut self, way: Way, unproved: Unproved<'_>, now: Duration) -> bool {
+        let Some(place) = &mut self.place else { return false };
+        let Some(datagram) = unproved.prove(&place.access.grant.key) else { return false };
+        let told = place.hear(way, &datagram, now);
+        if told {
+            self.outputs.push_back(Output::Changed);
+        }
+        self.tick(now);
+        told
+    }
+
+    /// Time has passed.
+    pub fn tick(&mut self, now: Duration) {
+        if let Some(place) = &mut self.place {
+            place.ask(&mut self.outputs, now);
+        }
+    }
+
+    /// The next thing to be done.
+    pub fn poll(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// When [`Binding::tick`] is due.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Duration> {
+        let place = self.place.as_ref()?;
+        let questions = place.probes.iter().map(|probe| &probe.question).chain([&place.bind]);
+        questions.filter_map(Question::due).chain([place.keep_alive.due()]).min()
+    }
+
+    /// Whether the relay forwards to us.
+    #[must_use]
+    pub fn is_bound(&self) -> bool {
+        self.place.as_ref().is_some_and(|place| place.bound.is_some())
+    }
+
+    /// Round trip to the relay, as last measured.
+    #[must_use]
+    pub fn rtt(&self) -> Option<Duration> {
+        self.place.as_ref()?.rtt
+    }
+
+    /// Whether all have answered or been given up, so that [`Binding::observations`] is all that there will be.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        let is_settled = |place: &Place| {
+            place.fresh != Fresh::Wanted && place.probes.iter().all(|probe| probe.question.due().is_none())
+        };
+        self.place.as_ref().is_none_or(is_settled)
+    }
+
+    /// Where who sees us, in the order of asking.
+    #[must_use]
+    pub fn observations(&self) -> Vec<Observation> {
+        self.place.as_ref().map(Place::observations).unwrap_or_default()
+    }
+
+    /// The addresses at which the main socket was seen, without repetition: the newest first, which is where a NAT that counts
+    /// has arrived.
+    #[must_use]
+    pub fn reflexive(&self) -> Vec<SocketAddr> {
+        let mut addresses: Vec<SocketAddr> = Vec::new();
+        let observations = self.observations();
+        for one in observations.iter().rev().filter(|one| !one.fresh_socket) {
+            if !addresses.contains(&one.seen) {
+                addresses.push(one.seen);
+            }
+        }
+        addresses
+    }
+}
+
+impl Place {
+    fn new(access: Access, count: u64, is_wanted: bool, now: Duration) -> Self {
+        let mut asked: Vec<SocketAddr> = Vec::new();
+        if !access.tunnelled {
+            asked.push(access.relay);
+            for reflector in access.grant.reflectors.iter() {
+                let mut at = SocketAddr::from(*reflector);
+                if at.ip().is_unspecified() {
+                    at.set_ip(access.relay.ip());
+                }
+                if !asked.contains(&at) && at.port() != 0 {
+                    asked.push(at);
+                }
+            }
+        }
+        let probe = |to| {
+            let way = Way { via: SocketId::MAIN, to };
+            Probe { way, question: Question::asked(now), seen: None }
+        };
+        Self {
+            access,
+            count,
+            cookie: Cookie::default(),
+            bind: Question::asked(now),
+            keep_alive: KeepAlive::new(is_wanted, now),
+            bound: None,
+            rtt: None,
+            probes: asked.into_iter().map(probe).collect(),
+            fresh: Fresh::NotNeeded,
+        }
+    }
+
+    fn rebind(&mut self, now: Duration) {
+        if self.bind.due().is_none() {
+            self.bind = Question::asked(now);
+        }
+    }
+
+    fn look_again(&mut self, now: Duration) {
+        self.rebind(now);
+        self.probes.retain(|probe| probe.way.via == SocketId::MAIN);
+        self.probes.iter_mut().for_each(|probe| probe.question = Question::asked(now));
+        if self.fresh == Fresh::Done {
+            self.fresh = Fresh::NotNeeded;
+        }
+    }
+
+    fn observations(&self) -> Vec<Observation> {
+        let seen = self.probes.iter().filter_map(|probe| {
+            let fresh_socket = probe.way.via != SocketId::MAIN;
+            Some(Observation { fresh_socket, reflector: probe.way.to, seen: probe.seen? })
+        });
+        seen.collect()
+    }
+
+    /// Asks what is due.
+    fn ask(&mut self, outputs: &mut VecDeque<Output>, now: Duration) {
+        let (allocation, key) = (self.access.grant.allocation, &self.access.grant.key);
+        if self.keep_alive.due() <= now {
+            self.keep_alive.asked(now);
+            if self.bind.due().is_none() {
+                self.bind = Question::asked(now);
+            }
+        }
+        if self.bind.due().is_some_and(|due| due <= now) {
+            self.count += 1;
+            let transaction = Transaction(self.count);
+            self.bind.ask(transaction, now);
+            let way = Way { via: SocketId::MAIN, to: self.access.relay };
+            let bytes = Datagram::Bind { allocation, transaction, cookie: self.cookie }.seal(key);
+            outputs.push_back(Output::Send { way, bytes });
+            if self.bind.is_unanswered() && self.bound.take().is_some() {
+                outputs.push_back(Output::Changed);
+            }
+        }
+        for probe in &mut self.probes {
+            if probe.question.due().is_none_or(|due| due > now) {
+                continue;
+            }
+            if probe.question.is_unanswered() {
+                probe.question.settle();
+                probe.seen = None;
+                outputs.push_back(Output::Changed);
+                continue;
+            }
+            self.count += 1;
+            let transaction = Transaction(self.count);
+            probe.question.ask(transaction, now);
+            let bytes = Datagram::Reflect { allocation, transaction, room: [0; 16] }.seal(key);
+            outputs.push_back(Output::Send { way: probe.way, bytes });
+        }
+        self.tend_fresh_socket(outputs);
+    }
+
+    /// Has a fresh socket opened when the NAT chooses a port for each destination, and closed when it has answered.
+    fn tend_fresh_socket(&mut self, outputs: &mut VecDeque<Output>) {
+        if self.probes.iter().any(|probe| probe.question.due().is_some()) {
+            return;
+        }
+        match self.fresh {
+            Fresh::NotNeeded => {
+                let mut seen = self.probes.iter().filter_map(|probe| probe.seen);
+                let first = seen.next();
+                if seen.any(|other| Some(other) != first) {
+                    self.fresh = Fresh::Wanted;
+                    outputs.push_back(Output::OpenSocket(self.access.relay));
+                }
+            }
+            Fresh::Open(socket) => {
+                self.fresh = Fresh::Done;
+                outputs.push_back(Output::CloseSocket(socket));
+            }
+            Fresh::Wanted | Fresh::Done => {}
+        }
+    }
+
+    fn hear(&mut self, way: Way, datagram: &Datagram, now: Duration) -> bool {
+        let is_relay = way == Way { via: SocketId::MAIN, to: self.access.relay };
+        match *datagram {
+            Datagram::Challenge { transaction, cookie } if is_relay => {
+                if self.bind.answered(transaction, now).is_none() {
+                    return false;
+                }
+                self.cookie = cookie;
+                self.bind.ask_on(now);
+                false
+            }
+            Datagram::Bound { transaction, seen } if is_relay => {
+                let Some(rtt) = self.bind.answered(transaction, now) else { return false };
+                let seen = SocketAddr::from(seen);
+                let moved = self.bound.is_some_and(|former| former != seen);
+                self.bind.settle();
+                self.keep_alive.answered(moved, now);
+                if moved {
+                    self.look_again(now);
+                    self.bind.settle();
+                }
+                self.rtt = Some(rtt);
+                self.bound.replace(seen) != Some(seen)
+            }
+            Datagram::Reflected { transaction, seen } => {
+                let Some(probe) = self.probes.iter_mut().find(|probe| probe.way == way) else { return false };
+                let Some(rtt) = probe.question.answered(transaction, now) else { return false };
+                probe.question.settle();
+                probe.seen = Some(seen.into());
+                if is_relay {
+                    self.rtt = Some(rtt);
+                }
+                true
+            }
+            Datagram::Check { .. }
+            | Datagram::CheckAnswer { .. }
+            | Datagram::Stop { .. }
+            | Datagram::Bind { .. }
+            | Datagram::Challenge { .. }
+            | Datagram::Bound { .. }
+            | Datagram::Reflect { .. } => false,
+        }
+    }
+}
