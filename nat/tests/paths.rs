@@ -7,15 +7,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use hobnob_nat::reach::Session;
-use hobnob_nat::{Endpoint, Loopback, Reach, Strangers, System, raise_link_limits, remote_address};
+use hobnob_nat::core::agent::{Exchange, Local, PathKind, Policy, Remote, Role};
+use hobnob_nat::core::relay::{Order, Payer, RelayLimits};
+use hobnob_nat::reach::{Event, Session};
+use hobnob_nat::relay::RelayServer;
+use hobnob_nat::{
+    AdmissionLimits, Endpoint, Loopback, Reach, ServerIdentity, Strangers, System, raise_link_limits,
+    remote_address,
+};
 use hobnob_wire::bounded::List;
 use hobnob_wire::datagram::{AllocationId, Channel, DatagramKey};
-use hobnob_wire::ids::DeviceId;
+use hobnob_wire::ids::{AttemptId, DeviceId};
 use hobnob_wire::signal::RelayGrant;
 use quinn::Connection;
 use tokio::net::UdpSocket;
 use tokio::time::timeout;
+use zeroize::Zeroizing;
 
 /// Longer than anything here takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -29,33 +36,75 @@ fn peer() -> Endpoint {
     Endpoint::peer_on(Arc::new(System), LOOPBACK.parse().unwrap(), Strangers::Ignored).unwrap()
 }
 
-/// Passes datagrams between two addresses as they are, as a relay does with those of a channel.
-async fn forwarder(between: [SocketAddr; 2]) -> SocketAddr {
-    let socket = UdpSocket::bind(LOOPBACK).await.unwrap();
-    let addr = socket.local_addr().unwrap();
-    tokio::spawn(async move {
-        let mut buffer = vec![0; 64 << 10];
-        while let Ok((length, from)) = socket.recv_from(&mut buffer).await {
-            let to = if from == between[0] { between[1] } else { between[0] };
-            // Like a router, it drops what it cannot send.
-            let _ = socket.send_to(&buffer[..length], to).await;
-        }
-    });
-    addr
+/// A rendezvous that relays between the two.
+fn relay() -> (Endpoint, Arc<RelayServer>) {
+    let limits = RelayLimits {
+        channel_bytes_per_s: 1 << 30,
+        channel_bytes_max: 1 << 40,
+        account_bytes_per_s: 1 << 30,
+        account_bytes_per_day: 1 << 40,
+        idle: Duration::from_secs(60),
+    };
+    let relay = RelayServer::new(limits, Zeroizing::new([5; 32]));
+    let identity = ServerIdentity::generate(&["127.0.0.1".to_owned()]).unwrap();
+    let limits = AdmissionLimits::RENDEZVOUS;
+    let beside = Arc::<RelayServer>::clone(&relay);
+    let endpoint =
+        Endpoint::rendezvous_on(&System, LOOPBACK.parse().unwrap(), &identity, limits, beside).unwrap();
+    (endpoint, relay)
 }
 
-/// Two peers that a relay forwards between.
-async fn relayed() -> (Endpoint, Endpoint) {
-    let (alice, bob) = (peer(), peer());
-    let relay = forwarder([alice.local_addr().unwrap(), bob.local_addr().unwrap()]).await;
-    for (own, other) in [(&alice, BOB), (&bob, ALICE)] {
-        let reach = own.reach().unwrap();
-        let key = DatagramKey::new([9; 32]);
-        let grant = RelayGrant { allocation: AllocationId(1), key, reflectors: List::default() };
-        reach.session(Some(Session { rendezvous: relay, grant, loopback: Loopback::Forbidden }));
-        reach.channel(other, Some(CHANNEL));
+struct Pair {
+    _rendezvous: Endpoint,
+    alice: Endpoint,
+    bob: Endpoint,
+}
+
+impl Pair {
+    /// Two peers that a relay forwards between.
+    async fn relayed() -> Self {
+        let (rendezvous, relay) = relay();
+        let (alice, bob) = (peer(), peer());
+        let places = [AllocationId(1), AllocationId(2)];
+        let key = |place: AllocationId| DatagramKey::new([u8::try_from(place.0).unwrap(); 32]);
+        for allocation in places {
+            relay.order(Order::Allocate { allocation, key: key(allocation), payer: Payer(allocation.0) });
+        }
+        relay.order(Order::Open { channel: CHANNEL, between: places });
+        for (own, other, allocation) in [(&alice, BOB, places[0]), (&bob, ALICE, places[1])] {
+            let reach = own.reach().unwrap();
+            let grant = RelayGrant { allocation, key: key(allocation), reflectors: List::default() };
+            let rendezvous = rendezvous.local_addr().unwrap();
+            reach.session(Some(Session { rendezvous, grant, loopback: Loopback::Allowed }));
+            reach.channel(other, Some(CHANNEL));
+            let mut own = reach.own();
+            timeout(PATIENCE, own.wait_for(|own| own.relay_rtt.is_some())).await.unwrap().unwrap();
+        }
+        Self { _rendezvous: rendezvous, alice, bob }
     }
-    (alice, bob)
+
+    /// Exchanges signals, so that both look for direct paths.
+    fn signal(&self) {
+        let attempt = AttemptId::new([3; 16]);
+        let (at_alice, at_bob) = (self.alice.reach().unwrap(), self.bob.reach().unwrap());
+        for (own, device, other, peer) in [(&at_alice, ALICE, &at_bob, BOB), (&at_bob, BOB, &at_alice, ALICE)] {
+            let key = DatagramKey::new(*blake3::hash(device.as_bytes()).as_bytes());
+            let Local { candidates, mapping, .. } = own.own().borrow().local.clone();
+            let role = Role::of(device, peer);
+            let (policy, seed) = (Policy::All, 7);
+            own.exchange(peer, Exchange { attempt, role, policy, own_key: key.clone(), seed });
+            other.remote(device, Remote { attempt, key, mapping, candidates });
+        }
+    }
+
+    async fn link(&self) -> (Connection, Connection) {
+        let (dialed, accepted) =
+            tokio::join!(self.alice.open_link(Reach::address(BOB)), accept(&self.bob));
+        let (dialed, accepted) = (dialed.unwrap(), accepted);
+        raise_link_limits(&dialed);
+        raise_link_limits(&accepted);
+        (dialed, accepted)
+    }
 }
 
 async fn accept(endpoint: &Endpoint) -> Connection {
@@ -63,18 +112,10 @@ async fn accept(endpoint: &Endpoint) -> Connection {
     arrival.establish().await.unwrap().0
 }
 
-async fn link(alice: &Endpoint, bob: &Endpoint) -> (Connection, Connection) {
-    let (dialed, accepted) = tokio::join!(alice.open_link(Reach::address(BOB)), accept(bob));
-    let (dialed, accepted) = (dialed.unwrap(), accepted);
-    raise_link_limits(&dialed);
-    raise_link_limits(&accepted);
-    (dialed, accepted)
-}
-
 #[tokio::test]
 async fn a_relayed_link_runs_between_virtual_addresses_and_carries_everything_whole() {
-    let (alice, bob) = relayed().await;
-    let (at_alice, at_bob) = link(&alice, &bob).await;
+    let pair = Pair::relayed().await;
+    let (at_alice, at_bob) = pair.link().await;
     assert_eq!(remote_address(&at_alice), Reach::address(BOB));
     assert_eq!(remote_address(&at_bob), Reach::address(ALICE));
 
@@ -93,8 +134,55 @@ async fn a_relayed_link_runs_between_virtual_addresses_and_carries_everything_wh
 }
 
 #[tokio::test]
+async fn a_link_moves_from_the_relay_to_a_direct_path_while_a_stream_runs() {
+    let pair = Pair::relayed().await;
+    let (at_alice, at_bob) = pair.link().await;
+    let reach = pair.alice.reach().unwrap();
+    assert_eq!(reach.report(BOB).await.unwrap().kind, PathKind::Relayed);
+
+    let (stop, mut stopped) = tokio::sync::oneshot::channel::<()>();
+    let sending = tokio::spawn(async move {
+        let mut stream = at_alice.open_uni().await.unwrap();
+        let mut sum = 0;
+        while stopped.try_recv().is_err() {
+            stream.write_all(&[7; 10_000]).await.unwrap();
+            sum += 10_000;
+        }
+        stream.finish().unwrap();
+        stream.stopped().await.unwrap();
+        (sum, at_alice)
+    });
+    let receiving = tokio::spawn(async move {
+        let mut stream = at_bob.accept_uni().await.unwrap();
+        let (mut sum, mut chunk) = (0, vec![0; 64 << 10]);
+        while let Some(length) = stream.read(&mut chunk).await.unwrap() {
+            sum += length;
+        }
+        (sum, at_bob)
+    });
+    let mut events = reach.events();
+    pair.signal();
+    let direct = async {
+        loop {
+            match events.recv().await.unwrap() {
+                Event::Report(BOB, report) if report.kind == PathKind::Lan => break report,
+                Event::Report(..) | Event::Signal(_) => {}
+            }
+        }
+    };
+    let report = timeout(PATIENCE, direct).await.unwrap();
+    assert_eq!(report.way.unwrap().to, pair.bob.local_addr().unwrap());
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    stop.send(()).unwrap();
+    let (received, _at_bob) = timeout(PATIENCE, receiving).await.unwrap().unwrap();
+    let (sent, _at_alice) = timeout(PATIENCE, sending).await.unwrap().unwrap();
+    assert_eq!(received, sent);
+}
+
+#[tokio::test]
 async fn a_stranger_learns_not_even_that_somebody_is_there() {
-    let (alice, bob) = relayed().await;
+    let pair = Pair::relayed().await;
+    let bob = &pair.bob;
     let stranger = UdpSocket::bind(LOOPBACK).await.unwrap();
     let at = bob.local_addr().unwrap();
     // A packet of an unknown version asks for a list of those that are known.
@@ -105,7 +193,7 @@ async fn a_stranger_learns_not_even_that_somebody_is_there() {
     }
     let guessed = Endpoint::peer(LOOPBACK.parse().unwrap()).unwrap();
     let dial = tokio::spawn(async move { guessed.open_link(at).await });
-    link(&alice, &bob).await;
+    pair.link().await;
     assert!(bob.accept().now_or_never().is_none());
     assert!(stranger.recv_from(&mut [0; 2048]).now_or_never().is_none());
     assert!(!dial.is_finished());

@@ -32,7 +32,7 @@ pub(crate) fn is_virtual(address: SocketAddr) -> bool {
     interface_id(address).is_some()
 }
 
-/// IPv4 as IPv4, also where a socket for both families says otherwise.
+/// IPv4 as IPv4, also where a socket for both families says otherwise, and without scope and flow label.
 pub(crate) fn canonical(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use hobnob_wire::datagram::DATAGRAM_BYTES_MAX;
 use quinn::udp::{EcnCodepoint, Transmit};
@@ -40,6 +40,8 @@ pub struct Batch<'a> {
     pub bytes: &'a [u8],
     /// How long each is; the last may be shorter.
     pub stride: usize,
+    /// The own address that they were sent to, where the system tells: answers had better come from there.
+    pub to: Option<IpAddr>,
     /// What the network says about congestion.
     pub ecn: Option<EcnCodepoint>,
 }

@@ -167,9 +167,9 @@ impl Demux {
             self.roads.send(to, transmit);
             return Ok(());
         }
-        let destination = match (self.is_v6, to) {
+        let destination = match (self.is_v6, canonical(to)) {
             (true, _) => mapped(to),
-            (false, SocketAddr::V4(_)) => to,
+            (false, to @ SocketAddr::V4(_)) => to,
             (false, SocketAddr::V6(_)) => {
                 tracing::trace!("a datagram is dropped: there is no IPv6");
                 return Ok(());
@@ -294,9 +294,10 @@ impl Demux {
                 // Only a forger sends from an address that nobody has.
                 continue;
             }
-            let source = routes.source(Way { via, to: from }, now);
+            let source = routes.source(Way { via, to: from }, meta.addr, now);
             let beside = |bytes: &[u8]| {
-                let batch = Batch { via, from, bytes, stride: meta.stride, ecn: meta.ecn };
+                let (to, ecn) = (meta.dst_ip, meta.ecn);
+                let batch = Batch { via, from, bytes, stride: meta.stride, to, ecn };
                 self.beside.take(&batch, self);
             };
             let spilled_before = !later.is_empty();
@@ -367,7 +368,7 @@ impl AsyncUdpSocket for Demux {
         if address::device_at(destination).is_some() {
             return self.send_to_peer(destination, transmit);
         }
-        self.send_over(SocketId::MAIN, &Transmit { destination, ..transmit.clone() })
+        self.send_over(SocketId::MAIN, transmit)
     }
 
     fn poll_recv(

@@ -135,8 +135,8 @@ impl Routes {
         self.channels.retain(|_, taken| taken.peer != peer);
     }
 
-    /// What happens to the datagrams of one source, heard now.
-    pub(super) fn source(&self, from: Way, now: Instant) -> Source<'_> {
+    /// What happens to the datagrams of one source, heard now. `as_is` is its address with all that the system says.
+    pub(super) fn source(&self, from: Way, as_is: SocketAddr, now: Instant) -> Source<'_> {
         let taken = self.ways.get(&from);
         let selected = |taken: &&Taken| {
             self.to(taken.peer).is_some_and(|route| route.selection == Selection::Direct(from))
@@ -147,7 +147,7 @@ impl Routes {
         let admitted = self.strangers == Strangers::Admitted || self.dialed.contains(&from.to);
         let quic = match taken {
             Some(taken) => Goes::ToQuinn(taken.peer, 0),
-            None if admitted => Goes::ToQuinn(from.to, 0),
+            None if admitted => Goes::ToQuinn(as_is, 0),
             None => Goes::Nowhere,
         };
         Source { routes: self, from, peer: taken.map(|taken| taken.peer), quic, now, last: Cell::new(None) }
@@ -181,10 +181,9 @@ impl Source<'_> {
             _ => self.place_channel(channel),
         };
         self.last.set(Some((channel, goes)));
-        match goes {
-            Goes::ToQuinn(..) if content.first().is_none_or(|first| is_beside_quic(*first)) => Goes::Nowhere,
-            goes => goes,
-        }
+        let is_for_quinn = matches!(goes, Goes::ToQuinn(..));
+        let is_quic = content.first().is_some_and(|first| !is_beside_quic(*first));
+        if is_for_quinn && !is_quic { Goes::Nowhere } else { goes }
     }
 
     /// Where the content of a channel goes: to its peer, if it comes from the relay or from the peer itself. An unknown
@@ -298,7 +297,7 @@ mod tests {
     }
 
     fn place(routes: &Routes, from: Way, datagram: &[u8]) -> Goes {
-        routes.source(from, Instant::now()).place(datagram)
+        routes.source(from, from.to, Instant::now()).place(datagram)
     }
 
     fn in_channel(channel: Channel, content: &[u8]) -> Vec<u8> {

@@ -100,9 +100,12 @@ mod tests {
         SocketAddr::from(([192, 0, 2, name], 1))
     }
 
-    /// What one buffer of datagrams becomes. The first letter of a datagram says where it goes: lower case to quinn, upper
+    /// Datagrams with spaces between them, and the address that they go to.
+    type Listed = (SocketAddr, String);
+
+    /// What one buffer of datagrams becomes: what is kept, what was beside QUIC, and what spilled. The first letter of a datagram says where it goes: lower case to quinn, upper
     /// case to quinn with that letter cut off, `.` beside, everything else nowhere.
-    fn split_text(text: &str) -> (Option<(SocketAddr, String)>, Vec<String>, Vec<(SocketAddr, String)>) {
+    fn split_text(text: &str) -> (Option<Listed>, Vec<String>, Vec<Listed>) {
         let mut buffer = text.as_bytes().to_vec();
         let meta = RecvMeta { addr: address(0), len: text.len(), stride: STRIDE, ecn: None, dst_ip: None };
         let place = |datagram: &[u8]| match datagram[0] {
@@ -123,19 +126,19 @@ mod tests {
         (kept, beside, spilled)
     }
 
-    fn kept(name: u8, text: &str) -> Option<(SocketAddr, String)> {
-        Some((address(name), text.to_owned()))
+    fn listed(name: u8, text: &str) -> Listed {
+        (address(name), text.to_owned())
     }
 
     #[test]
     fn datagrams_for_one_address_stay_where_they_are() {
-        assert_eq!(split_text("a001a002a3"), (kept(b'a', "a001 a002 a3"), vec![], vec![]));
+        assert_eq!(split_text("a001a002a3"), (Some(listed(b'a', "a001 a002 a3")), vec![], vec![]));
     }
 
     #[test]
     fn what_is_not_for_quinn_leaves_no_gap() {
         let (a, beside, spilled) = split_text("?000.001.002a003?004a005.06");
-        assert_eq!(a, kept(b'a', "a003 a005"));
+        assert_eq!(a, Some(listed(b'a', "a003 a005")));
         assert_eq!(beside, [".001.002", ".06"]);
         assert!(spilled.is_empty());
         assert_eq!(split_text("?000?01"), (None, vec![], vec![]));
@@ -143,14 +146,14 @@ mod tests {
 
     #[test]
     fn headers_are_cut_off() {
-        assert_eq!(split_text("A001A002A3"), (kept(b'A', "001 002 3"), vec![], vec![]));
+        assert_eq!(split_text("A001A002A3"), (Some(listed(b'A', "001 002 3")), vec![], vec![]));
     }
 
     #[test]
     fn datagrams_for_others_spill_in_their_order() {
         let (a, beside, spilled) = split_text("a001B002a003.004B005c006a007B8");
-        assert_eq!(a, kept(b'a', "a001 a003 a007"));
+        assert_eq!(a, Some(listed(b'a', "a001 a003 a007")));
         assert_eq!(beside, [".004"]);
-        assert_eq!(spilled, [(address(b'B'), "002 005 8".to_owned()), (address(b'c'), "c006".to_owned())]);
+        assert_eq!(spilled, [listed(b'B', "002 005 8"), listed(b'c', "c006")]);
     }
 }

@@ -7,6 +7,7 @@
 
 mod own;
 mod peers;
+mod place;
 mod surroundings;
 mod task;
 

@@ -1,12 +1,14 @@
 //! The own side of every path: what signals tell.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use hobnob_wire::limits::CANDIDATES_MAX;
 use hobnob_wire::signal::{Candidate, CandidateKind, Mapping};
 
 use crate::core::agent::Local;
 use crate::core::candidate::{Loopback, local_candidates};
+use crate::demux::address::is_virtual;
 use crate::reach::surroundings::Surroundings;
 
 /// What to tell in signals.
@@ -16,6 +18,8 @@ pub struct Own {
     pub local: Local,
     /// Whether everybody who can say something about it has been asked. True within a round trip of the start of a session.
     pub complete: bool,
+    /// Round trip to the relay; `None` while our place there is not bound.
+    pub relay_rtt: Option<Duration>,
 }
 
 /// Puts the own side together.
@@ -32,7 +36,8 @@ pub(super) fn gather(
     for candidate in outside.mapped.iter().map(of_kind(CandidateKind::Mapped)).chain(seen) {
         let at = SocketAddr::from(candidate.at);
         let known = others.iter().any(|other| other.at == candidate.at) || hosts.contains(&at);
-        if !known && others.len() < CANDIDATES_MAX / 2 {
+        // By road, the relay sees an address that it has made up itself.
+        if !known && !is_virtual(at) && others.len() < CANDIDATES_MAX / 2 {
             others.push(candidate);
         }
     }

@@ -62,6 +62,11 @@ impl Peers {
         self.peers.is_empty()
     }
 
+    /// Whether any peer may be reached over the relay.
+    pub(super) fn have_channels(&self) -> bool {
+        self.peers.values().any(|peer| peer.has_channel)
+    }
+
     /// When [`Self::tick`] is due.
     pub(super) fn deadline(&self) -> Option<Instant> {
         let agents = self.peers.values().filter_map(|peer| peer.agent.deadline());

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use hobnob_wire::datagram;
 use hobnob_wire::ids::DeviceId;
-use hobnob_wire::signal::Mapping;
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::own::{self, Outside, Own};
 use super::peers::Peers;
+use super::place::{Changed, Place};
 use super::surroundings::{self, Surroundings};
 use super::{Event, Order, Session};
 use crate::core::agent::{SOCKETS_MAX, SocketId};
@@ -51,6 +51,8 @@ struct Task {
     surroundings: Surroundings,
     look_at: Instant,
     session: Option<Session>,
+    place: Place,
+    was_bound: bool,
     mapped: Vec<SocketAddr>,
     own: watch::Sender<Own>,
     changes: watch::Sender<()>,
@@ -64,9 +66,11 @@ pub(super) async fn run(network: Arc<dyn Network>, demux: Arc<Demux>, mut source
         peers: Peers::new(Arc::clone(&demux), sinks.events),
         surroundings: Surroundings::look(&*network),
         look_at: Instant::now() + surroundings::EVERY,
+        place: Place::new(Arc::clone(&network), Arc::clone(&demux)),
         network,
         demux,
         session: None,
+        was_bound: false,
         mapped: Vec::new(),
         own: sinks.own,
         changes: sinks.changes,
@@ -102,7 +106,7 @@ pub(super) async fn run(network: Arc<dyn Network>, demux: Arc<Demux>, mut source
 
 impl Task {
     fn deadline(&self) -> Instant {
-        self.peers.deadline().map_or(self.look_at, |due| due.min(self.look_at))
+        [self.peers.deadline(), self.place.deadline()].into_iter().flatten().fold(self.look_at, Instant::min)
     }
 
     fn order(&mut self, order: Order) {
@@ -114,18 +118,33 @@ impl Task {
             Order::Channel(device, channel) => {
                 self.demux.route(|routes| routes.set_channel(address::of_device(device), channel));
                 self.peers.channel(device, channel.is_some(), &own, bound);
+                self.want_relay();
             }
-            Order::Forget(device) => self.peers.forget(device),
+            Order::Forget(device) => {
+                self.peers.forget(device);
+                self.want_relay();
+            }
             // Whoever asked may have gone.
             Order::Report(device, answer) => drop(answer.send(self.peers.report(device))),
         }
+    }
+
+    /// The relay is to be kept ready while any peer may be reached over it.
+    fn want_relay(&mut self) {
+        let changed = self.place.want(self.peers.have_channels());
+        self.after_place(changed);
     }
 
     fn heard(&mut self, heard: &Heard) {
         let Ok(unproved) = datagram::parse(&heard.bytes) else {
             return tracing::trace!("what is no datagram of ours is ignored");
         };
-        self.peers.datagram(heard.way, unproved);
+        if unproved.attempt().is_some() {
+            self.peers.datagram(heard.way, unproved);
+        } else {
+            let changed = self.place.datagram(heard.way, unproved);
+            self.after_place(changed);
+        }
     }
 
     fn tick(&mut self) {
@@ -133,7 +152,21 @@ impl Task {
             self.look_at = Instant::now() + surroundings::EVERY;
             self.look_around();
         }
+        let changed = self.place.tick();
+        self.after_place(changed);
         self.peers.tick();
+    }
+
+    /// What others see of us has changed, perhaps.
+    fn after_place(&mut self, Changed(changed): Changed) {
+        if !changed {
+            return;
+        }
+        let is_bound = self.is_bound();
+        if std::mem::replace(&mut self.was_bound, is_bound) != is_bound {
+            self.peers.bound(is_bound);
+        }
+        self.refresh_own();
     }
 
     /// Looks whether the network has changed, if that matters to anybody.
@@ -142,6 +175,8 @@ impl Task {
         let matters = self.session.is_some() || !self.peers.is_empty() || self.changes.receiver_count() > 1;
         if matters && self.surroundings.look_again(&*self.network) {
             tracing::debug!("the network has changed");
+            let changed = self.place.look_again();
+            self.after_place(changed);
             self.refresh_own();
             self.changes.send_replace(());
         }
@@ -150,26 +185,33 @@ impl Task {
     fn session(&mut self, session: Option<Session>) {
         let moved = self.session.as_ref().map(|session| session.grant.allocation)
             != session.as_ref().map(|session| session.grant.allocation);
-        self.demux.route(|routes| routes.set_relay(session.as_ref().map(|session| session.rendezvous)));
+        self.demux.route(|routes| {
+            routes.set_relay(session.as_ref().map(|session| address::canonical(session.rendezvous)))
+        });
         self.session = session;
         if moved {
             self.peers.drop_channels();
         }
-        self.peers.bound(self.is_bound());
+        let changed = self.place.session(self.session.as_ref());
+        self.after_place(changed);
         self.refresh_own();
     }
 
     fn is_bound(&self) -> bool {
-        self.session.is_some()
+        self.place.binding().is_bound()
     }
 
     /// Puts the own side together again, and tells everybody when it is another.
     fn refresh_own(&mut self) {
         let Ok(bound) = self.demux.main_addr() else { return };
         let loopback = self.session.as_ref().map_or(Loopback::Forbidden, |session| session.loopback);
-        let outside = Outside { mapped: &self.mapped, reflexive: &[], mapping: Mapping::Unknown };
+        let inside: Vec<SocketAddr> =
+            self.surroundings.addresses.iter().map(|at| SocketAddr::new(at.ip, bound.port())).collect();
+        let binding = self.place.binding();
+        let (mapping, reflexive) = (self.place.mapping(&inside), binding.reflexive());
+        let outside = Outside { mapped: &self.mapped, reflexive: &reflexive, mapping };
         let local = own::gather(&self.surroundings, bound, loopback, &outside);
-        let own = Own { local, complete: true };
+        let own = Own { local, complete: binding.is_complete(), relay_rtt: binding.rtt() };
         let mut differs = false;
         self.own.send_if_modified(|former| {
             differs = former.local != own.local;
