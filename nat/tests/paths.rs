@@ -2,7 +2,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a helper of a test fails like the test itself")]
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
