@@ -76,6 +76,32 @@ pub fn redirect_no_more(to: u16) {
     run(Command::new("nft").arg(format!("delete table inet redirect_{to}")));
 }
 
+/// Gives this machine another address, as if it had been there always: nothing else is told.
+///
+/// # Panics
+/// Outside [`inside`].
+pub fn add_address(ip: &str) {
+    run(Command::new("ip").args(["addr", "add", ip, "dev", "lo"]));
+}
+
+/// Loses every UDP datagram without a word, as strict firewalls do.
+///
+/// # Panics
+/// Outside [`inside`], or when nftables is missing.
+pub fn block_udp() {
+    run(Command::new("nft").arg(
+        "table inet no_udp {\n chain input {\n type filter hook input priority 0\n meta l4proto udp drop\n }\n}\n",
+    ));
+}
+
+/// Ends what [`block_udp`] began.
+///
+/// # Panics
+/// When there was nothing to end.
+pub fn block_udp_no_more() {
+    run(Command::new("nft").arg("delete table inet no_udp"));
+}
+
 /// Runs a command that must succeed.
 #[track_caller]
 fn run(command: &mut Command) {

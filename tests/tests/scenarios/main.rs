@@ -15,4 +15,5 @@ mod people;
 mod presence;
 mod rendezvous_restart;
 mod trouble;
+mod tunnel;
 mod waiting;
