@@ -275,3 +275,6 @@ fn server_config(crypto: Arc<QuicServerConfig>, transport: Arc<TransportConfig>)
         .incoming_buffer_size_total(WAITING_BYTES_TOTAL_MAX);
     config
 }
+
+#[cfg(test)]
+mod tests;

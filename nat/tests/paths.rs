@@ -86,7 +86,8 @@ impl Pair {
     fn signal(&self) {
         let attempt = AttemptId::new([3; 16]);
         let (at_alice, at_bob) = (self.alice.reach().unwrap(), self.bob.reach().unwrap());
-        for (own, device, other, peer) in [(&at_alice, ALICE, &at_bob, BOB), (&at_bob, BOB, &at_alice, ALICE)] {
+        for (own, device, other, peer) in [(&at_alice, ALICE, &at_bob, BOB), (&at_bob, BOB, &at_alice, ALICE)]
+        {
             let key = DatagramKey::new(*blake3::hash(device.as_bytes()).as_bytes());
             let Local { candidates, mapping, .. } = own.own().borrow().local.clone();
             let role = Role::of(device, peer);
@@ -97,8 +98,7 @@ impl Pair {
     }
 
     async fn link(&self) -> (Connection, Connection) {
-        let (dialed, accepted) =
-            tokio::join!(self.alice.open_link(Reach::address(BOB)), accept(&self.bob));
+        let (dialed, accepted) = tokio::join!(self.alice.open_link(Reach::address(BOB)), accept(&self.bob));
         let (dialed, accepted) = (dialed.unwrap(), accepted);
         raise_link_limits(&dialed);
         raise_link_limits(&accepted);

@@ -209,6 +209,11 @@ impl Peers {
 
     /// Makes sure that datagrams of an attempt find their way to a peer's agent.
     fn meet(&mut self, device: DeviceId, attempt: AttemptId, own: &Local, bound: bool) -> bool {
+        if self.attempts.get(&attempt).is_some_and(|of| *of != device) {
+            // Attempts are random: somebody repeats what another has told.
+            tracing::debug!(%device, "an attempt of another peer is ignored");
+            return false;
+        }
         let Some(peer) = self.find(device, own) else { return false };
         if peer.attempts.contains(&attempt) {
             return true;
