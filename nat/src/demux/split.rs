@@ -34,6 +34,7 @@ pub(super) fn split(
     spilled: &mut Vec<Spilled>,
 ) -> Option<RecvMeta> {
     let mut kept: Option<RecvMeta> = None;
+    let spilled_before = spilled.len();
     let mut run: Range<usize> = 0..0;
     let stride = meta.stride.max(1);
     let mut start = 0;
@@ -64,7 +65,7 @@ pub(super) fn split(
                 kept.len += len;
             } else {
                 let like = RecvMeta { addr, stride: stride - cut, dst_ip: own(addr, &meta), ..meta };
-                spill(spilled, like, &buffer[content]);
+                spill(spilled, spilled_before, like, &buffer[content]);
             }
         }
         start = end;
@@ -77,9 +78,11 @@ fn own(addr: SocketAddr, meta: &RecvMeta) -> Option<std::net::IpAddr> {
     if super::address::is_virtual(addr) { None } else { meta.dst_ip }
 }
 
-fn spill(spilled: &mut Vec<Spilled>, like: RecvMeta, datagram: &[u8]) {
+/// Adds a datagram to those like it, which stand behind the first `before`. Those are from other buffers: the last of each may be
+/// shorter, so that nothing can follow it.
+fn spill(spilled: &mut Vec<Spilled>, before: usize, like: RecvMeta, datagram: &[u8]) {
     let same = |other: &&mut Spilled| other.meta.addr == like.addr && other.meta.stride == like.stride;
-    match spilled.iter_mut().find(same) {
+    match spilled[before..].iter_mut().find(same) {
         Some(spilled) => {
             spilled.bytes.extend_from_slice(datagram);
             spilled.meta.len = spilled.bytes.len();
@@ -103,20 +106,26 @@ mod tests {
     /// Datagrams with spaces between them, and the address that they go to.
     type Listed = (SocketAddr, String);
 
-    /// What one buffer of datagrams becomes: what is kept, what was beside QUIC, and what spilled. The first letter of a datagram says where it goes: lower case to quinn, upper
-    /// case to quinn with that letter cut off, `.` beside, everything else nowhere.
-    fn split_text(text: &str) -> (Option<Listed>, Vec<String>, Vec<Listed>) {
-        let mut buffer = text.as_bytes().to_vec();
-        let meta = RecvMeta { addr: address(0), len: text.len(), stride: STRIDE, ecn: None, dst_ip: None };
-        let place = |datagram: &[u8]| match datagram[0] {
+    fn place(datagram: &[u8]) -> Goes {
+        match datagram[0] {
             first @ b'a'..=b'z' => Goes::ToQuinn(address(first), 0),
             first @ b'A'..=b'Z' => Goes::ToQuinn(address(first), 1),
             b'.' => Goes::Beside,
             _ => Goes::Nowhere,
-        };
+        }
+    }
+
+    fn meta(text: &str) -> RecvMeta {
+        RecvMeta { addr: address(0), len: text.len(), stride: STRIDE, ecn: None, dst_ip: None }
+    }
+
+    /// What one buffer of datagrams becomes: what is kept, what was beside QUIC, and what spilled. The first letter of a datagram says where it goes: lower case to quinn, upper
+    /// case to quinn with that letter cut off, `.` beside, everything else nowhere.
+    fn split_text(text: &str) -> (Option<Listed>, Vec<String>, Vec<Listed>) {
+        let mut buffer = text.as_bytes().to_vec();
         let (mut beside, mut spilled) = (Vec::new(), Vec::new());
         let show = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
-        let kept = split(&mut buffer, meta, place, |run| beside.push(show(run)), &mut spilled);
+        let kept = split(&mut buffer, meta(text), place, |run| beside.push(show(run)), &mut spilled);
         let with_stride = |meta: RecvMeta, bytes: &[u8]| {
             let datagrams: Vec<String> = bytes.chunks(meta.stride).map(show).collect();
             (meta.addr, datagrams.join(" "))
@@ -155,5 +164,15 @@ mod tests {
         assert_eq!(a, Some(listed(b'a', "a001 a003 a007")));
         assert_eq!(beside, [".004"]);
         assert_eq!(spilled, [listed(b'B', "002 005 8"), listed(b'c', "c006")]);
+    }
+
+    #[test]
+    fn what_spills_from_one_buffer_is_kept_apart_from_what_spills_from_the_next() {
+        let mut spilled = Vec::new();
+        for text in ["a001b0", "a002b003"] {
+            split(&mut text.as_bytes().to_vec(), meta(text), place, |_| {}, &mut spilled);
+        }
+        let spilled: Vec<&[u8]> = spilled.iter().map(|spilled| &spilled.bytes[..]).collect();
+        assert_eq!(spilled, [b"b0".as_slice(), b"b003"]);
     }
 }

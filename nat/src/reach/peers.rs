@@ -10,7 +10,9 @@ use tokio::sync::broadcast;
 use tokio::time::Instant;
 
 use super::{Event, PEERS_MAX};
-use crate::core::agent::{Agent, Exchange, Input, Local, Output, PathReport, Remote, SocketId, Way};
+use crate::core::agent::{
+    Agent, Exchange, Input, Local, Output, PathKind, PathReport, Remote, SocketId, Way,
+};
 use crate::demux::routes::Usage;
 use crate::demux::{Demux, PAUSE, address};
 
@@ -28,6 +30,8 @@ pub(super) struct Peers {
     origin: Instant,
     peers: HashMap<DeviceId, Peer>,
     attempts: HashMap<AttemptId, DeviceId>,
+    /// Whether the relay is reached through the tunnel.
+    tunnelled: bool,
     /// Sockets that agents want: how many for whom.
     wanted: Vec<(DeviceId, u16)>,
     /// When the agents are told of traffic again; `None` while there is none.
@@ -45,6 +49,17 @@ struct Peer {
     told: Option<Instant>,
 }
 
+impl Peer {
+    /// The agent does not know about the tunnel.
+    fn report(&self, now: Duration, tunnelled: bool) -> PathReport {
+        let mut report = self.agent.report(now);
+        if tunnelled && report.kind == PathKind::Relayed {
+            report.kind = PathKind::Tunnelled;
+        }
+        report
+    }
+}
+
 impl Peers {
     pub(super) fn new(demux: Arc<Demux>, events: broadcast::Sender<Event>) -> Self {
         Self {
@@ -53,6 +68,7 @@ impl Peers {
             origin: Instant::now(),
             peers: HashMap::new(),
             attempts: HashMap::new(),
+            tunnelled: false,
             wanted: Vec::new(),
             traffic_due: None,
         }
@@ -110,6 +126,11 @@ impl Peers {
             self.demux.route(|routes| routes.set_channel(address::of_device(device), None));
             self.drive(device, Input::Relay(false));
         }
+    }
+
+    /// Whether the relay is reached through the tunnel from now on.
+    pub(super) fn tunnelled(&mut self, tunnelled: bool) {
+        self.tunnelled = tunnelled;
     }
 
     /// Our side of all channels is bound, or no longer.
@@ -183,7 +204,7 @@ impl Peers {
     }
 
     pub(super) fn report(&self, device: DeviceId) -> Option<PathReport> {
-        Some(self.peers.get(&device)?.agent.report(self.origin.elapsed()))
+        Some(self.peers.get(&device)?.report(self.origin.elapsed(), self.tunnelled))
     }
 
     fn devices(&self) -> Vec<DeviceId> {
@@ -272,7 +293,7 @@ impl Peers {
             }
         }
         if news && self.events.receiver_count() > 0 {
-            let report = Arc::new(peer.agent.report(now));
+            let report = Arc::new(peer.report(now, self.tunnelled));
             // Without a reader nobody wants to know.
             let _ = self.events.send(Event::Report(device, report));
         }

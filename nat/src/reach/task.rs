@@ -189,6 +189,8 @@ impl Task {
             routes.set_relay(session.as_ref().map(|session| address::canonical(session.rendezvous)))
         });
         self.session = session;
+        let rendezvous = self.session.as_ref().map(|session| session.rendezvous);
+        self.peers.tunnelled(rendezvous.is_some_and(address::is_virtual));
         if moved {
             self.peers.drop_channels();
         }
