@@ -62,7 +62,7 @@ pub struct Reach {
     orders: mpsc::Sender<Order>,
     mapped: Arc<watch::Sender<Vec<SocketAddr>>>,
     own: watch::Receiver<Own>,
-    changed: watch::Receiver<()>,
+    changes: Arc<watch::Sender<()>>,
     events: broadcast::Sender<Event>,
 }
 
@@ -83,12 +83,12 @@ impl Reach {
         let (orders, taken) = mpsc::channel(ORDERS_MAX);
         let (mapped, mappings) = watch::channel(Vec::new());
         let (own, owned) = watch::channel(Own::default());
-        let (changes, changed) = watch::channel(());
+        let changes = Arc::new(watch::Sender::new(()));
         let (events, _) = broadcast::channel(EVENTS_MAX);
         let sources = task::Sources { orders: taken, mappings, heard };
-        let sinks = task::Sinks { own, changes, events: events.clone() };
+        let sinks = task::Sinks { own, changes: Arc::clone(&changes), events: events.clone() };
         tokio::spawn(task::run(network, demux, sources, sinks));
-        Self { orders, mapped: Arc::new(mapped), own: owned, changed, events }
+        Self { orders, mapped: Arc::new(mapped), own: owned, changes, events }
     }
 
     /// The address to dial for a link with a device. It stands for whichever path is selected.
@@ -142,7 +142,7 @@ impl Reach {
     /// Changes with the network around: interfaces, routes, and when the machine wakes up.
     #[must_use]
     pub fn changed(&self) -> watch::Receiver<()> {
-        self.changed.clone()
+        self.changes.subscribe()
     }
 
     /// What happens to paths from now on.

@@ -78,6 +78,11 @@ impl Peers {
         self.peers.is_empty()
     }
 
+    /// Whether anything is being sent to any peer.
+    pub(super) fn are_busy(&self) -> bool {
+        self.traffic_due.is_some()
+    }
+
     /// Whether any peer may be reached over the relay.
     pub(super) fn have_channels(&self) -> bool {
         self.peers.values().any(|peer| peer.has_channel)

@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use super::own::{self, Outside, Own};
 use super::peers::Peers;
 use super::place::{Changed, Place};
-use super::surroundings::{self, Surroundings};
+use super::surroundings::Surroundings;
 use super::{Event, Order, Session};
 use crate::core::agent::{SOCKETS_MAX, SocketId};
 use crate::core::candidate::Loopback;
@@ -40,7 +40,7 @@ pub(super) struct Sources {
 #[derive(Debug)]
 pub(super) struct Sinks {
     pub(super) own: watch::Sender<Own>,
-    pub(super) changes: watch::Sender<()>,
+    pub(super) changes: Arc<watch::Sender<()>>,
     pub(super) events: broadcast::Sender<Event>,
 }
 
@@ -49,13 +49,12 @@ struct Task {
     demux: Arc<Demux>,
     peers: Peers,
     surroundings: Surroundings,
-    look_at: Instant,
     session: Option<Session>,
     place: Place,
     was_bound: bool,
     mapped: Vec<SocketAddr>,
     own: watch::Sender<Own>,
-    changes: watch::Sender<()>,
+    changes: Arc<watch::Sender<()>>,
     opening: JoinSet<(DeviceId, Vec<SocketId>)>,
 }
 
@@ -65,7 +64,6 @@ pub(super) async fn run(network: Arc<dyn Network>, demux: Arc<Demux>, mut source
     let mut task = Task {
         peers: Peers::new(Arc::clone(&demux), sinks.events),
         surroundings: Surroundings::look(&*network),
-        look_at: Instant::now() + surroundings::EVERY,
         place: Place::new(Arc::clone(&network), Arc::clone(&demux)),
         network,
         demux,
@@ -106,7 +104,8 @@ pub(super) async fn run(network: Arc<dyn Network>, demux: Arc<Demux>, mut source
 
 impl Task {
     fn deadline(&self) -> Instant {
-        [self.peers.deadline(), self.place.deadline()].into_iter().flatten().fold(self.look_at, Instant::min)
+        let look_at = self.surroundings.due(self.peers.are_busy());
+        [self.peers.deadline(), self.place.deadline()].into_iter().flatten().fold(look_at, Instant::min)
     }
 
     fn order(&mut self, order: Order) {
@@ -148,8 +147,7 @@ impl Task {
     }
 
     fn tick(&mut self) {
-        if self.look_at <= Instant::now() {
-            self.look_at = Instant::now() + surroundings::EVERY;
+        if self.surroundings.due(self.peers.are_busy()) <= Instant::now() {
             self.look_around();
         }
         let changed = self.place.tick();
@@ -171,9 +169,10 @@ impl Task {
 
     /// Looks whether the network has changed, if that matters to anybody.
     fn look_around(&mut self) {
-        // One receiver is that of the handle itself.
-        let matters = self.session.is_some() || !self.peers.is_empty() || self.changes.receiver_count() > 1;
-        if matters && self.surroundings.look_again(&*self.network) {
+        let matters = self.session.is_some() || !self.peers.is_empty() || self.changes.receiver_count() > 0;
+        if !matters {
+            self.surroundings.postpone();
+        } else if self.surroundings.look_again(&*self.network) {
             tracing::debug!("the network has changed");
             let changed = self.place.look_again();
             self.after_place(changed);
