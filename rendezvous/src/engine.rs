@@ -2,10 +2,12 @@
 //! what came of them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use crate::random::SystemRandom;
 use bytes::Bytes;
+use hobnob_nat::RelayServer;
 use hobnob_wire::close::SessionClose;
 use hobnob_wire::codec::encode_prefixed;
 use hobnob_wire::session::ClientFrame;
@@ -41,12 +43,14 @@ pub(crate) struct Engine {
     rendezvous: Rendezvous,
     store: Sqlite,
     outboxes: BTreeMap<SessionId, Outbox>,
+    /// Absent where nothing is relayed.
+    relay: Option<Arc<RelayServer>>,
     started: Instant,
 }
 
 impl Engine {
-    pub(crate) fn new(rendezvous: Rendezvous, store: Sqlite) -> Self {
-        Self { rendezvous, store, outboxes: BTreeMap::new(), started: Instant::now() }
+    pub(crate) fn new(rendezvous: Rendezvous, store: Sqlite, relay: Option<Arc<RelayServer>>) -> Self {
+        Self { rendezvous, store, outboxes: BTreeMap::new(), relay, started: Instant::now() }
     }
 
     /// Handles jobs until one of them is [`Job::Stop`]; then every session is told.
@@ -121,6 +125,11 @@ impl Engine {
             Effect::Admit { session } => {
                 if let Some(outbox) = self.outboxes.get(&session) {
                     outbox.admit();
+                }
+            }
+            Effect::Relay(order) => {
+                if let Some(relay) = &self.relay {
+                    relay.order(order);
                 }
             }
             Effect::Close { session, code } => {

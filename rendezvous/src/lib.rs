@@ -20,6 +20,7 @@
 //! | `engine` | the thread that owns both: one transaction per batch, effects after the commit |
 //! | `connection`, `outbox` | one connection's reader and writer, and their bounds |
 //! | [`server`] | starts, listens, stops |
+//! | `relay` | the relay and its reflectors |
 //! | `tunnels` | where to listen for sessions over TCP |
 //! | `overlay` | a node of its own in the overlay of devices |
 //! | [`home`], [`config`] | the folder and the settings |
@@ -33,6 +34,7 @@ mod invite;
 mod outbox;
 mod overlay;
 pub mod random;
+mod relay;
 pub mod server;
 pub mod store;
 mod tunnels;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::random::SystemRandom;
-use hobnob_nat::{Endpoint, Loopback, ServerIdentity, TunnelServer, local_candidates};
+use hobnob_nat::{Endpoint, Loopback, Reflector, ServerIdentity, System, TunnelServer, local_candidates};
 use hobnob_wire::Domain;
 use hobnob_wire::close::SessionClose;
 use hobnob_wire::invite::{Invite, Pin};
@@ -26,6 +26,7 @@ use crate::engine::{Engine, Job, WAITING_MAX};
 use crate::home::{Home, HomeError};
 use crate::invite;
 use crate::overlay;
+use crate::relay;
 use crate::store::{OpenError, Sqlite, Tx};
 use crate::tunnels;
 
@@ -116,6 +117,7 @@ pub struct Server {
     stopping: watch::Sender<bool>,
     listener: JoinHandle<JoinSet<()>>,
     speaking: Speaking,
+    _reflectors: Vec<Reflector>,
     _tunnels: TunnelServer,
     _overlay: overlay::Node,
     _home: Home,
@@ -136,7 +138,15 @@ impl Server {
             opened.await.map_err(|_| ServeError::NoStoreThread)??;
 
         let failed = |source| ServeError::Listen { listen, source };
-        let endpoint = Endpoint::rendezvous(listen, &identity, config.session.admission()).map_err(failed)?;
+        let relay = relay::start(&config.relay);
+        let limits = config.session.admission();
+        let endpoint = match &relay {
+            Some(relay) => {
+                Endpoint::rendezvous_on(&System, listen, &identity, limits, Arc::clone(relay) as _)
+            }
+            None => Endpoint::rendezvous(listen, &identity, limits),
+        };
+        let endpoint = endpoint.map_err(failed)?;
         let listen = endpoint.local_addr().map_err(failed)?;
         let invite = invitation(listen, &server.invite_host, &domain, identity.pin());
         let failed = |(listen, source)| ServeError::ListenTcp { listen, source };
@@ -146,8 +156,15 @@ impl Server {
             .map_err(|source| failed((listen, source)))?;
 
         let node = overlay::start(&config.overlay)?;
-        let (jobs, stored) =
-            start_store(Engine::new(Rendezvous::new(domain.clone(), setup, config.limits), store))?;
+        let mut rendezvous = Rendezvous::new(domain.clone(), setup, config.limits);
+        let mut reflectors = Vec::new();
+        if let Some(relay) = &relay {
+            let failed = |(listen, source)| ServeError::Listen { listen, source };
+            let (offer, opened) = relay::reflect(&config.relay, relay, listen).map_err(failed)?;
+            rendezvous = rendezvous.with_relay(offer);
+            reflectors = opened;
+        }
+        let (jobs, stored) = start_store(Engine::new(rendezvous, store, relay))?;
         let (stopping, stops) = watch::channel(false);
         let (speaks, speaking) = mpsc::channel(1);
         let hall = Arc::new(Hall::new(config.session, jobs.clone(), speaks.downgrade()));
@@ -163,6 +180,7 @@ impl Server {
             stopping,
             listener,
             speaking,
+            _reflectors: reflectors,
             _tunnels: tunnels,
             _overlay: node,
             _home: home,

@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use hobnob_nat::core::relay::RelayLimits;
 use hobnob_nat::{AdmissionLimits, TunnelLimits};
 use hobnob_wire::Domain;
 use serde::{Deserialize, Deserializer, de};
@@ -34,6 +35,8 @@ pub struct Config {
     pub session: SessionConfig,
     /// Sessions over TCP.
     pub tunnel: TunnelConfig,
+    /// What is forwarded between peers.
+    pub relay: RelayConfig,
     /// What one account may have, and how often one may try.
     pub limits: Limits,
 }
@@ -136,6 +139,44 @@ impl TunnelConfig {
     }
 }
 
+/// The relay between peers, and the reflectors that tell them their addresses.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct RelayConfig {
+    /// Whether there are any.
+    pub enabled: bool,
+    /// UDP ports of reflectors at the address of `server.listen`; 0: the next one, else any.
+    #[serde(deserialize_with = "at_most_two")]
+    pub reflector_ports: Vec<u16>,
+    /// Further UDP addresses of reflectors, as peers reach them.
+    #[serde(deserialize_with = "at_most_two")]
+    pub reflectors: Vec<SocketAddr>,
+    /// Bytes per second in one channel.
+    pub channel_bytes_per_s: u64,
+    /// Bytes per second that one account sends.
+    pub account_bytes_per_s: u64,
+    /// Bytes in one channel.
+    pub channel_bytes_max: u64,
+    /// Bytes that one account sends in a day.
+    pub account_bytes_per_day: u64,
+    /// How long a channel is kept that is not used and of which a side is away.
+    pub idle_ms: u64,
+}
+
+impl RelayConfig {
+    /// What the relay gives.
+    #[must_use]
+    pub fn limits(&self) -> RelayLimits {
+        RelayLimits {
+            channel_bytes_per_s: self.channel_bytes_per_s,
+            channel_bytes_max: self.channel_bytes_max,
+            account_bytes_per_s: self.account_bytes_per_s,
+            account_bytes_per_day: self.account_bytes_per_day,
+            idle: Duration::from_millis(self.idle_ms),
+        }
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         merge::defaults().try_into().expect("the defaults are complete: a test reads them")
@@ -201,6 +242,12 @@ impl Config {
         merge::overlay(&mut settings, merge::from_environment(environment))?;
         settings.try_into().map_err(|error| ConfigError::Value(Box::new(error)))
     }
+}
+
+/// Four reflectors are as many as peers are told of.
+fn at_most_two<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
+    let list = Vec::deserialize(deserializer)?;
+    if list.len() > 2 { Err(de::Error::invalid_length(list.len(), &"at most two")) } else { Ok(list) }
 }
 
 /// An empty text is no domain.

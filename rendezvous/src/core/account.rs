@@ -17,10 +17,10 @@ use opaque_ke::{
 
 use super::contact::Standing;
 use super::effect::Effect;
-use super::presence;
 use super::session::{Login, Proof, Session, SessionId, Stage};
 use super::store::{AccountId, Contact, KnownDevice, NewAccount, StoreError};
 use super::turn::{Fault, Turn};
+use super::{presence, relay};
 
 /// OPAQUE's part of a registration, step one.
 pub(super) fn register_start(
@@ -191,6 +191,7 @@ pub(super) fn admit(
     }
     turn.effects.push(Effect::Admit { session: id });
     turn.house.tally.sessions += 1;
+    relay::grant(turn, id, account);
     if came_online {
         presence::tell_coming(turn, account, &name)?;
     }

@@ -1,5 +1,6 @@
 //! What the shell is to do after the commit.
 
+use hobnob_nat::core::relay::Order;
 use hobnob_wire::close::SessionClose;
 use hobnob_wire::session::ServerFrame;
 
@@ -21,6 +22,8 @@ pub enum Effect {
         /// Which.
         session: SessionId,
     },
+    /// Have the relay do something.
+    Relay(Order),
     /// Close the session, after what was sent to it.
     Close {
         /// Which.

@@ -12,6 +12,7 @@
 //! | `presence` | what others see of an account |
 //! | `mailbox`, `prekey` | letters that wait, keys to begin with |
 //! | `signal` | introductions |
+//! | `relay` | places and channels at the relay |
 //! | [`quota`] | how much and how often |
 //! | `online` | who has a session now |
 //! | [`store`] | what must last, as verbs |
@@ -25,6 +26,7 @@ mod online;
 mod prekey;
 mod presence;
 pub mod quota;
+mod relay;
 mod rendezvous;
 mod roster;
 mod session;
@@ -36,6 +38,7 @@ mod turn;
 
 pub use self::effect::Effect;
 pub use self::quota::Limits;
+pub use self::relay::RelayOffer;
 pub use self::rendezvous::{Input, Rendezvous, Tally};
 pub use self::session::SessionId;
 pub use self::turn::Now;

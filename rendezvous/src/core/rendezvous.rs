@@ -11,10 +11,11 @@ use opaque_ke::ServerSetup;
 use super::effect::Effect;
 use super::online::Online;
 use super::quota::{Block, Limits, Quota};
+use super::relay::RelayOffer;
 use super::session::{Proof, Session, SessionId, Stage};
 use super::store::{Store, StoreError};
 use super::turn::{Fault, House, Now, Turn};
-use super::{account, device, mailbox, prekey, presence, roster, signal};
+use super::{account, device, mailbox, prekey, presence, relay, roster, signal};
 use crate::random::Random;
 
 /// What comes in from the shell.
@@ -76,8 +77,16 @@ impl Rendezvous {
     #[must_use]
     pub fn new(domain: Domain, setup: ServerSetup<Suite>, limits: Limits) -> Self {
         let quota = Quota::new(&limits);
-        let (online, tally) = (Online::default(), Tally::default());
-        Self { sessions: BTreeMap::new(), house: House { domain, setup, limits, online, quota, tally } }
+        let (online, tally, lately) = (Online::default(), Tally::default(), signal::Lately::default());
+        let house = House { domain, setup, limits, online, quota, tally, relay: None, lately };
+        Self { sessions: BTreeMap::new(), house }
+    }
+
+    /// With a relay for all sessions.
+    #[must_use]
+    pub fn with_relay(mut self, offer: RelayOffer) -> Self {
+        self.house.relay = Some(offer);
+        self
     }
 
     /// What was done since the start.
@@ -121,7 +130,7 @@ impl Rendezvous {
 fn closed(effects: &[Effect]) -> Vec<SessionId> {
     let closed = effects.iter().filter_map(|effect| match effect {
         Effect::Close { session, .. } => Some(*session),
-        Effect::Send { .. } | Effect::Admit { .. } => None,
+        Effect::Send { .. } | Effect::Admit { .. } | Effect::Relay(_) => None,
     });
     closed.collect()
 }
@@ -136,6 +145,7 @@ fn forget(
     };
     let was_online = turn.house.online.is_online(proof.account);
     turn.house.online.leave(proof.account, session);
+    relay::release(turn, session);
     if was_online && !turn.house.online.is_online(proof.account) {
         accepted(presence::tell_going(turn, proof.account, &proof.name))?;
     }
@@ -172,7 +182,8 @@ fn said(
     }
 }
 
-/// Puts the answer before everything else that came of the request.
+/// Puts the answer before everything else that came of the request, except for what the relay does: a channel is there before
+/// anybody hears of it.
 fn answer(
     turn: &mut Turn<'_>,
     session: SessionId,
@@ -184,7 +195,8 @@ fn answer(
         Err(Fault::Refused(refusal)) => ServerFrame::Refused { id, refusal },
         Err(Fault::Store(error)) => return Err(error),
     };
-    turn.effects.insert(0, Effect::Send { to: vec![session], frame });
+    let at = turn.effects.iter().take_while(|effect| matches!(effect, Effect::Relay(_))).count();
+    turn.effects.insert(at, Effect::Send { to: vec![session], frame });
     Ok(())
 }
 
@@ -199,7 +211,7 @@ fn asked(
         Request::Presence(wish) => presence::set(turn, proof(session)?, &wish).map(|()| Answer::Done),
         Request::Mailbox(request) => mailbox::handle(turn, proof(session)?, request),
         Request::Signal(request) => {
-            signal::relay(turn, proof(session)?, request).map(|()| Answer::Signalled { channel: None })
+            signal::pass_on(turn, proof(session)?, request).map(|channel| Answer::Signalled { channel })
         }
     }
 }

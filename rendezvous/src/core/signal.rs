@@ -1,19 +1,65 @@
 //! Signals: one device asks another to link. Passed on or refused, never kept.
 
-use hobnob_wire::Refusal;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use hobnob_wire::datagram::Channel;
+use hobnob_wire::presence::Availability;
 use hobnob_wire::session::Push;
 use hobnob_wire::signal::{SignalDelivery, SignalRequest};
+use hobnob_wire::{DeviceId, Refusal};
 
 use super::session::Proof;
 use super::turn::{Fault, Turn};
+use super::{presence, relay};
 
-/// Passes a signal on to a device of oneself or of a contact.
-pub(super) fn relay(turn: &mut Turn<'_>, me: &Proof, request: SignalRequest) -> Result<(), Fault> {
-    turn.house.quota.signal(me.account, turn.now.elapsed)?;
+/// How long somebody who hides can be answered after signalling.
+const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+
+/// Pairs of devices that are kept in mind: 5 MiB. When so many signal within [`ANSWER_WITHIN`], some of those who hide are not answered.
+const LATELY_MAX: usize = 1 << 16;
+
+/// Which device signalled which, lately.
+#[derive(Debug, Default)]
+pub(super) struct Lately {
+    pairs: BTreeMap<(DeviceId, DeviceId), Duration>,
+}
+
+impl Lately {
+    fn note(&mut self, from: DeviceId, to: DeviceId, now: Duration) {
+        if self.pairs.len() >= LATELY_MAX {
+            self.pairs.retain(|_, at| now.saturating_sub(*at) <= ANSWER_WITHIN);
+        }
+        if self.pairs.len() < LATELY_MAX || self.pairs.contains_key(&(from, to)) {
+            self.pairs.insert((from, to), now);
+        }
+    }
+
+    fn has(&self, from: DeviceId, to: DeviceId, now: Duration) -> bool {
+        self.pairs.get(&(from, to)).is_some_and(|at| now.saturating_sub(*at) <= ANSWER_WITHIN)
+    }
+}
+
+/// Passes a signal on to a device of oneself or of a contact, and opens a channel between the two. Who hides is not there, except
+/// for those whom that device has just signalled itself.
+pub(super) fn pass_on(
+    turn: &mut Turn<'_>,
+    me: &Proof,
+    request: SignalRequest,
+) -> Result<Option<Channel>, Fault> {
+    let now = turn.now.elapsed;
+    turn.house.quota.signal(me.account, now)?;
     let account = turn.correspondent(me, &request.to)?;
-    let session = turn.house.online.session(account, request.device).ok_or(Refusal::RecipientUnavailable)?;
+    // Both are looked up whatever they say: how long the answer takes does not tell who hides from who is away.
+    let session = turn.house.online.session(account, request.device);
+    let is_shown =
+        presence::shown(&turn.store.presence(account)?, true).availability != Availability::Offline;
+    let may_know = is_shown || account == me.account || turn.house.lately.has(request.device, me.device, now);
+    let session = session.filter(|_| may_know).ok_or(Refusal::RecipientUnavailable)?;
+    turn.house.lately.note(me.device, request.device, now);
+    let channel = relay::open(turn, me.session, session);
     let delivery =
-        SignalDelivery { from: me.address.clone(), device: me.device, sealed: request.sealed, channel: None };
+        SignalDelivery { from: me.address.clone(), device: me.device, sealed: request.sealed, channel };
     turn.push(vec![session], Push::Signal(delivery));
-    Ok(())
+    Ok(channel)
 }

@@ -3,6 +3,7 @@
 mod contacts;
 mod letters;
 mod proofs;
+mod relayed;
 
 use hobnob_wire::account::{AccountAnswer, AccountRequest, WrappedKey};
 use hobnob_wire::device::{Device, DeviceEntry, DeviceList, DeviceOperation, RootCertificate, SignedEntry};
@@ -12,9 +13,10 @@ use hobnob_wire::{Address, DeviceId, List, Name, Refusal, RequestId, Text};
 
 use super::quota::Block;
 use super::store::{AccountId, AccountStore, ContactStore, KnownDevice, NewAccount};
-use super::{Effect, Input, Limits, Now, Rendezvous, SessionId};
+use super::{Effect, Input, Limits, Now, RelayOffer, Rendezvous, SessionId};
 use crate::random::SystemRandom;
 use crate::store::Sqlite;
+use zeroize::Zeroizing;
 
 const EXPORTER: [u8; 32] = [9; 32];
 
@@ -112,6 +114,14 @@ impl World {
         Person { name, account, self_signing, list, key }
     }
 
+    /// With a relay.
+    fn relaying() -> Self {
+        let mut world = Self::new();
+        let offer = RelayOffer::new(Zeroizing::new([3; 32]), List::default());
+        world.rendezvous = world.rendezvous.with_relay(offer);
+        world
+    }
+
     fn handle(&mut self, input: Input) {
         let mut tx = self.store.begin().unwrap();
         let effects = self.rendezvous.handle(&mut tx, &mut SystemRandom, self.now, input).unwrap();
@@ -140,7 +150,9 @@ impl World {
     fn ask(&mut self, session: SessionId, request: Request) -> Result<Answer, Refusal> {
         let before = self.effects.len();
         self.say(session, ClientFrame::Request { id: RequestId(7), request });
-        let Effect::Send { to, frame } = self.effects.remove(before) else {
+        let orders =
+            self.effects[before..].iter().take_while(|effect| matches!(effect, Effect::Relay(_))).count();
+        let Effect::Send { to, frame } = self.effects.remove(before + orders) else {
             panic!("the answer comes first");
         };
         assert_eq!(to, [session]);

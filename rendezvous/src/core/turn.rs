@@ -11,8 +11,10 @@ use opaque_ke::ServerSetup;
 use super::effect::Effect;
 use super::online::Online;
 use super::quota::{Limits, Quota};
+use super::relay::RelayOffer;
 use super::rendezvous::Tally;
 use super::session::{Proof, SessionId};
+use super::signal::Lately;
 use super::store::{AccountId, Store, StoreError};
 use crate::random::Random;
 
@@ -33,6 +35,9 @@ pub(super) struct House {
     pub(super) online: Online,
     pub(super) quota: Quota,
     pub(super) tally: Tally,
+    /// Absent where nothing is relayed.
+    pub(super) relay: Option<RelayOffer>,
+    pub(super) lately: Lately,
 }
 
 /// One input being handled.

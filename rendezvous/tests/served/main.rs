@@ -4,5 +4,6 @@
 
 mod abuse;
 mod program;
+mod relayed;
 mod sessions;
 mod support;

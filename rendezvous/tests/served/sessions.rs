@@ -173,8 +173,10 @@ async fn contacts_see_each_other_come_and_go_and_pass_signals() {
     assert_eq!(a.ask(Request::Signal(request.clone())).await, Err(Refusal::RecipientUnavailable));
     let mut b = Session::resume(server.invite(), &bob).await;
     assert_eq!(a.push_of(availability).await, Availability::Online);
-    assert_eq!(a.ask(Request::Signal(request)).await, Ok(Answer::Done));
+    let answer = a.ask(Request::Signal(request)).await;
     let delivered = b.push_of(signal).await;
+    assert_eq!(answer, Ok(Answer::Signalled { channel: delivered.channel }));
+    assert!(delivered.channel.is_some());
     assert_eq!(
         (delivered.from, delivered.device, delivered.sealed),
         (alice.address.clone(), alice.device(), sealed)

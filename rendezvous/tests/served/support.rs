@@ -16,6 +16,7 @@ use hobnob_wire::keys::{AgreementKey, Purpose, SigningKey};
 use hobnob_wire::mailbox::{LetterCopy, MailboxRequest, Sealed};
 use hobnob_wire::opaque::{Suite, VERSION, key_stretching};
 use hobnob_wire::session::{Answer, ClientFrame, EXPORTER_LABEL, Push, Request, ServerFrame};
+use hobnob_wire::signal::RelayGrant;
 use hobnob_wire::{Address, DeviceId, Frame, LetterId, List, Name, Refusal, RequestId, Text};
 use opaque_ke::{
     ClientLogin, ClientLoginFinishParameters, ClientRegistration, ClientRegistrationFinishParameters,
@@ -51,6 +52,8 @@ pub(crate) struct Session {
     recv: RecvStream,
     next: u32,
     pushes: VecDeque<Push>,
+    /// The place at the relay, once it was told.
+    pub(crate) grant: Option<RelayGrant>,
 }
 
 impl Keys {
@@ -95,7 +98,7 @@ impl Session {
     pub(crate) async fn open_from(endpoint: &Endpoint, invite: &Invite) -> Self {
         let connection = dial(endpoint, invite).await;
         let (send, recv) = within(connection.open_bi()).await.unwrap();
-        Self { connection, send, recv, next: 0, pushes: VecDeque::new() }
+        Self { connection, send, recv, next: 0, pushes: VecDeque::new(), grant: None }
     }
 
     pub(crate) async fn say(&mut self, frame: &ClientFrame) {
@@ -129,6 +132,7 @@ impl Session {
             match self.hear().await {
                 ServerFrame::Answer { id: answered, answer } if answered == id => return Ok(answer),
                 ServerFrame::Refused { id: refused, refusal } if refused == id => return Err(refusal),
+                ServerFrame::Push(Push::Relay(grant)) => self.grant = Some(grant),
                 ServerFrame::Push(push) => self.pushes.push_back(push),
                 other @ (ServerFrame::Answer { .. } | ServerFrame::Refused { .. }) => {
                     panic!("not asked for: {other:?}")
@@ -141,9 +145,15 @@ impl Session {
         if let Some(push) = self.pushes.pop_front() {
             return push;
         }
-        let heard = self.hear().await;
-        let ServerFrame::Push(push) = heard else { panic!("not asked for: {heard:?}") };
-        push
+        loop {
+            match self.hear().await {
+                ServerFrame::Push(Push::Relay(grant)) => self.grant = Some(grant),
+                ServerFrame::Push(push) => return push,
+                heard @ (ServerFrame::Answer { .. } | ServerFrame::Refused { .. }) => {
+                    panic!("not asked for: {heard:?}")
+                }
+            }
+        }
     }
 
     /// The first push that `wanted` picks; those before it are passed over.

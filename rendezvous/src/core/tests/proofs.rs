@@ -31,7 +31,7 @@ fn closes(world: &World) -> Vec<(SessionId, SessionClose)> {
     effects
         .filter_map(|effect| match effect {
             Effect::Close { session, code } => Some((*session, *code)),
-            Effect::Send { .. } | Effect::Admit { .. } => None,
+            Effect::Send { .. } | Effect::Admit { .. } | Effect::Relay(_) => None,
         })
         .collect()
 }
