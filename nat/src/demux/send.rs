@@ -1,0 +1,103 @@
+//! The way out: over a socket, a road, or whichever route is selected to a peer.
+
+use std::cell::RefCell;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, PoisonError};
+
+use hobnob_wire::datagram::{CHANNEL_HEADER_BYTES, Channel};
+use quinn::udp::Transmit;
+use tokio::time::Instant;
+
+use super::address::{canonical, is_virtual, mapped};
+use super::{Demux, PAUSE};
+use crate::core::agent::{Selection, SocketId, Way};
+
+thread_local! {
+    /// Where channel headers are put before datagrams. Never larger than what one call sends: 64 KiB and the headers.
+    static HEADED: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+impl Demux {
+    /// Sends a datagram beside QUIC, or loses it.
+    pub(crate) fn send_beside(&self, way: Way, contents: &[u8]) {
+        let transmit =
+            Transmit { destination: way.to, ecn: None, contents, segment_size: None, src_ip: None };
+        if let Err(error) = self.send_over(way.via, &transmit) {
+            tracing::trace!(%error, "a datagram is dropped");
+        }
+    }
+
+    /// Sends to a real address, or to a traveller.
+    pub(super) fn send_over(&self, via: SocketId, transmit: &Transmit<'_>) -> io::Result<()> {
+        let to = transmit.destination;
+        if is_virtual(to) {
+            self.roads.send(to, transmit);
+            return Ok(());
+        }
+        let destination = match (self.is_v6, canonical(to)) {
+            (true, _) => mapped(to),
+            (false, to @ SocketAddr::V4(_)) => to,
+            (false, SocketAddr::V6(_)) => {
+                tracing::trace!("a datagram is dropped: there is no IPv6");
+                return Ok(());
+            }
+        };
+        let transmit = Transmit { destination, ..transmit.clone() };
+        if via == SocketId::MAIN { self.main.try_send(&transmit) } else { self.sides.send(via, &transmit) }
+    }
+
+    /// Sends what quinn has for a peer.
+    pub(super) fn send_to_peer(&self, peer: SocketAddr, transmit: &Transmit<'_>) -> io::Result<()> {
+        let routes = self.routes.read().unwrap_or_else(PoisonError::into_inner);
+        let Some(route) = routes.to(peer) else { return Ok(()) };
+        let (selection, channel, relay) = (route.selection, route.channel, routes.relay());
+        let usage = Arc::clone(&route.usage);
+        drop(routes);
+        let sent = match (selection, channel, relay) {
+            (Selection::Relay, Some(channel), Some(relay)) => {
+                let way = Way { via: SocketId::MAIN, to: relay };
+                self.send_headed(way, channel, transmit)
+            }
+            // The relay may have to take over: what does not pass with a header must not be found to pass without one.
+            (Selection::Direct(way), Some(channel), _)
+                if transmit.segment_size.is_none() && usage.is_search(transmit.contents.len()) =>
+            {
+                self.send_headed(way, channel, transmit)
+            }
+            (Selection::Direct(way), ..) => {
+                let transmit = Transmit { destination: way.to, src_ip: None, ..transmit.clone() };
+                self.send_over(way.via, &transmit)
+            }
+            (Selection::Nothing | Selection::Relay, ..) => {
+                tracing::trace!("a datagram is dropped: there is no path yet");
+                return Ok(());
+            }
+        };
+        if sent.is_ok() && usage.note_sent(Instant::now(), PAUSE) {
+            self.stirred.notify_one();
+        }
+        sent
+    }
+
+    /// Sends with a channel header before each datagram.
+    fn send_headed(&self, way: Way, channel: Channel, transmit: &Transmit<'_>) -> io::Result<()> {
+        let segment = transmit.segment_size.unwrap_or(transmit.contents.len()).max(1);
+        HEADED.with_borrow_mut(|headed| {
+            headed.clear();
+            for datagram in transmit.contents.chunks(segment) {
+                headed.extend_from_slice(&channel.header());
+                headed.extend_from_slice(datagram);
+            }
+            let segment_size = transmit.segment_size.map(|size| size + CHANNEL_HEADER_BYTES);
+            let headed = Transmit {
+                destination: way.to,
+                ecn: transmit.ecn,
+                contents: headed,
+                segment_size,
+                src_ip: None,
+            };
+            self.send_over(way.via, &headed)
+        })
+    }
+}
