@@ -15,8 +15,9 @@ pub struct Observation {
     pub seen: SocketAddr,
 }
 
-/// The furthest that a counter of a NAT moves between two of our requests, as other traffic uses it too.
-const STRIDE_MAX: i32 = 128;
+/// The furthest that a counter of a NAT moves between two of our requests, in its steps, as other traffic uses it too.
+/// Ports of a small block seem to follow such a counter in one of 10,000 cases.
+const STEPS_MAX: i32 = 32;
 /// Ports that lie closer together than this come from one block: three random ports do so in 3 of 1,000 cases.
 const BLOCK_SPAN_MAX: i32 = 2048;
 /// The smallest block that is assumed.
@@ -60,8 +61,8 @@ pub fn classify(observations: &[Observation], own: &[SocketAddr]) -> Mapping {
 fn of_ports(ports: &[i32]) -> Mapping {
     let strides: Vec<i32> = ports.windows(2).map(|pair| pair[1] - pair[0]).collect();
     let one_direction = strides.iter().all(|stride| *stride > 0) || strides.iter().all(|stride| *stride < 0);
-    if one_direction && strides.iter().all(|stride| stride.abs() <= STRIDE_MAX) {
-        let step = strides.iter().fold(0, |step, stride| gcd(step, stride.abs()));
+    let step = strides.iter().fold(0, |step, stride| gcd(step, stride.abs()));
+    if one_direction && strides.iter().all(|stride| stride.abs() <= STEPS_MAX * step) {
         let signed = if strides.first().is_some_and(|stride| *stride < 0) { -step } else { step };
         if let Ok(step) = i8::try_from(signed) {
             return Mapping::Sequential { step };

@@ -11,6 +11,8 @@ pub(super) const UNPROVED_BYTES_MAX: u32 = 2048;
 const SCHEDULED_BYTES_MAX: u32 = 1500;
 /// Packets to an address whose ports are guessed.
 pub(super) const GUESS_PACKETS_MAX: u32 = 1500;
+/// What of it is kept for answering a hit.
+const HIT_PACKETS: u32 = 60;
 /// After this time the limits begin anew.
 const WINDOW: Duration = Duration::from_secs(60);
 /// How long an answer keeps an address free of the limits for unproved ones.
@@ -59,8 +61,8 @@ impl Budget {
         };
         let proved = account.is_proved(now);
         let permitted = match purpose {
-            Purpose::Guess => (account.guessing || proved) && account.guesses < GUESS_PACKETS_MAX,
-            Purpose::Asked if account.guessing => account.guesses < GUESS_PACKETS_MAX,
+            Purpose::Guess => account.guessing && account.guesses < GUESS_PACKETS_MAX - HIT_PACKETS,
+            Purpose::Asked if account.guessing => proved || account.guesses < GUESS_PACKETS_MAX,
             Purpose::Asked => proved || account.bytes + bytes <= UNPROVED_BYTES_MAX,
             Purpose::Scheduled => proved || account.bytes + bytes <= SCHEDULED_BYTES_MAX,
         };
@@ -140,8 +142,11 @@ mod tests {
         let mut budget = Budget::default();
         assert_eq!(sent(&mut budget, Purpose::Guess, START), 0);
         budget.allow_guesses(IP, START);
-        assert_eq!(sent(&mut budget, Purpose::Guess, START), 1500);
-        assert_eq!(sent(&mut budget, Purpose::Asked, START), 0);
+        assert_eq!(sent(&mut budget, Purpose::Guess, START), 1440);
+        assert_eq!(sent(&mut budget, Purpose::Asked, START), 60);
+        assert_eq!(sent(&mut budget, Purpose::Guess, START), 0);
+        budget.handle_answer(IP, START);
+        assert!(budget.permit(IP, 100, Purpose::Asked, START));
     }
 
     #[test]

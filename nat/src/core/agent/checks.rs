@@ -8,7 +8,7 @@ use hobnob_wire::signal::TransportAddress;
 use super::budget::Purpose;
 use super::guess::{Guess, Step};
 use super::input::{Output, Selection};
-use super::pair::Pair;
+use super::pair::{Origin, Pair};
 use super::pending::Sent;
 use super::report::Note;
 use super::way::{Policy, Role, SocketId, Way};
@@ -27,7 +27,7 @@ impl Agent {
     pub(super) fn due(&self, pair: &Pair) -> Option<Duration> {
         if self.selection != Selection::Direct(pair.way) || pair.is_checking() {
             // The controlling side measures what is not selected, for both.
-            let leaves_it = pair.is_resting() && !self.is_controlling();
+            let leaves_it = pair.is_resting() && !self.is_controlling() && !self.is_spare(pair);
             return pair.due().filter(|_| !leaves_it);
         }
         let every = if pair.way.to.is_ipv4() { KEEP_V4 } else { KEEP_V6 };
@@ -36,8 +36,22 @@ impl Agent {
         last.map(|last| last + every + later)
     }
 
+    /// Whether `pair` is nothing but another port of the NAT through which the selected way leads.
+    fn is_spare(&self, pair: &Pair) -> bool {
+        let ip = match self.selection {
+            Selection::Direct(selected) if selected != pair.way => selected.to.ip(),
+            Selection::Direct(_) | Selection::Relay | Selection::Nothing => return false,
+        };
+        pair.is_resting() && pair.way.to.ip() == ip && !matches!(pair.origin, Origin::Told(_))
+    }
+
     /// Sends all checks that are due.
     pub(super) fn send_due(&mut self, now: Duration) {
+        let spare = |pair: &&Pair| self.is_spare(pair) && pair.due().is_some_and(|due| due <= now);
+        let spares: Vec<Way> = self.pairs.iter().filter(spare).map(|pair| pair.way).collect();
+        if !spares.is_empty() {
+            self.remove_pairs(|pair| !spares.contains(&pair.way));
+        }
         if self.generations.complete().is_none_or(|(one, _)| one.stopped) {
             return;
         }
@@ -67,7 +81,8 @@ impl Agent {
         if !self.permit(way, bytes.len(), purpose, now) {
             return;
         }
-        self.pending.insert(transaction, Sent { way, at: now, attempt, nominated });
+        let guessed = self.pair(way).is_none();
+        self.pending.insert(transaction, Sent { way, at: now, attempt, nominated, guessed });
         self.sent = self.sent.saturating_add(1);
         if self.selection == Selection::Direct(way) {
             self.silence.sent(now);
@@ -121,7 +136,9 @@ impl Agent {
 
     /// When guessing goes on.
     pub(super) fn guess_due(&self) -> Option<Duration> {
-        self.guess.as_ref().and_then(|guess| guess.due(self.is_vouched()))
+        let due = self.guess.as_ref()?.due(self.is_vouched())?;
+        // A way that is about to be proved spares the packets.
+        Some(self.pairs.iter().filter_map(Pair::promises).max().map_or(due, |until| due.max(until)))
     }
 
     /// The sockets for guessing are open.
@@ -141,13 +158,16 @@ impl Agent {
         let is_moot = self.generations.policy() == Policy::RelayOnly
             || self.generations.complete().is_none_or(|(one, _)| one.stopped)
             || self.pairs.iter().any(|pair| pair.works(now));
-        let vouched = self.is_vouched();
+        let (vouched, due) = (self.is_vouched(), self.guess_due());
         let Some(guess) = &mut self.guess else {
             return;
         };
         if is_moot {
             self.guess = None;
             self.close_sockets();
+            return;
+        }
+        if due.is_none_or(|due| due > now) {
             return;
         }
         let (ip, total, begins) = (guess.ip(), guess.len(), guess.begins());

@@ -72,8 +72,19 @@ impl Agent {
     pub(super) fn silence_due(&self) -> Option<Duration> {
         let (way, since, rtt) = self.owing()?;
         let is_checking = self.pair(way).is_some_and(Pair::is_checking);
-        let patience = if is_checking { silence::leave_after(rtt) } else { silence::suspect_after(rtt) };
-        Some(since + patience)
+        let wait = if is_checking { self.patience(since, rtt) } else { silence::suspect_after(rtt) };
+        Some(since + wait)
+    }
+
+    /// How long the selected way, silent since `since`, may stay so: not long when another way has been
+    /// proved meanwhile, as happens when a side moves.
+    fn patience(&self, since: Duration, rtt: Duration) -> Duration {
+        let moved = |pair: &Pair| pair.proof.is_some_and(|proof| proof.since >= since);
+        if self.pairs.iter().any(moved) {
+            silence::suspect_after(rtt) + rtt
+        } else {
+            silence::leave_after(rtt)
+        }
     }
 
     /// Checks the selected way when it is silent, and leaves it when it stays so.
@@ -82,7 +93,7 @@ impl Agent {
             return;
         };
         let silence = now.saturating_sub(since);
-        if silence >= silence::leave_after(rtt) {
+        if silence >= self.patience(since, rtt) {
             self.fell = true;
             self.note(Note::Fell { way, silence }, now);
             self.silence = Silence::default();

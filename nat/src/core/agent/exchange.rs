@@ -17,6 +17,12 @@ use crate::core::candidate;
 const FLOOD_CHECKS: u32 = 600;
 const FLOOD_WINDOW: Duration = Duration::from_secs(10);
 
+/// Addresses that nobody told and that are taken up at once: a peer has few. Two hard NATs without filters show each check
+/// from another port, so checking each back would never end.
+const DISCOVERIES_MAX: u32 = 16;
+/// How long until another may be.
+const DISCOVERY_EVERY: Duration = Duration::from_secs(30);
+
 /// What the peer told, as far as it may be used.
 #[derive(Clone, Debug)]
 pub(super) struct Told {
@@ -38,6 +44,8 @@ pub(super) struct Generation {
     pub(super) stopped: bool,
     window: Window,
     flood: (Duration, u32),
+    /// Unknown addresses that may still be taken up, and when the last was.
+    discoveries: (u32, Duration),
 }
 
 /// What an authentic check is worth.
@@ -61,6 +69,7 @@ impl Generation {
             stopped: false,
             window: Window::default(),
             flood: (now, 0),
+            discoveries: (DISCOVERIES_MAX, now),
         }
     }
 
@@ -72,6 +81,18 @@ impl Generation {
             }
         };
         self.told = Some(Told { key: remote.key, mapping: remote.mapping, candidates, at: now });
+    }
+
+    /// An authentic check came from an address that nobody told. Whether it is to be checked back.
+    pub(super) fn discover(&mut self, now: Duration) -> bool {
+        let (left, last) = self.discoveries;
+        let more = now.saturating_sub(last).as_secs() / DISCOVERY_EVERY.as_secs();
+        let left = left.saturating_add(u32::try_from(more).unwrap_or(u32::MAX)).min(DISCOVERIES_MAX);
+        if left == 0 {
+            return false;
+        }
+        self.discoveries = (left - 1, now);
+        true
     }
 
     /// An authentic request came.

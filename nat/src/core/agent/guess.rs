@@ -279,6 +279,11 @@ impl Guess {
         Step::Send(self.ways.get(next..end).unwrap_or_default().to_vec())
     }
 
+    /// Whether a packet of ours goes this way.
+    pub(super) fn aims_at(&self, way: Way) -> bool {
+        self.ways.contains(&way)
+    }
+
     /// Whether nothing has been sent yet.
     pub(super) const fn begins(&self) -> bool {
         matches!(self.state, State::Waiting)

@@ -11,9 +11,12 @@ use super::input::{Output, Selection};
 use super::pair::{Origin, Pair};
 use super::rank;
 use super::report::Note;
-use super::way::{Policy, Role, SocketId, Way};
+use super::way::{Policy, Way};
 use super::{Agent, PAIRS_MAX};
 use crate::core::candidate;
+
+/// How long an address that nobody told keeps its place although it has not been proved.
+const CHANCE_LASTS: Duration = Duration::from_secs(2);
 
 impl Agent {
     /// A datagram beside QUIC came this way.
@@ -61,34 +64,29 @@ impl Agent {
 
     /// An authentic check came this way and has been answered.
     fn handle_check(&mut self, way: Way, nominated: Option<Transaction>, now: Duration) {
-        let role = self.generations.current().map(|current| current.own.role);
-        let is_known = self.pairs.iter().any(|pair| pair.way == way);
-        let origin = if way.via != SocketId::MAIN || self.guess.is_some() && !is_known {
-            Origin::Guessed
-        } else {
-            Origin::Discovered
-        };
-        if !is_known && !self.insert(way, origin) {
+        if self.pair(way).is_none() && !self.discover(way, now) {
             return;
         }
-        if !is_known {
-            self.note(Note::Discovered(way), now);
-        }
-        let selected = self.selection == Selection::Direct(way);
+        let controlled = !self.is_controlling();
         let Some(pair) = self.pairs.iter_mut().find(|pair| pair.way == way) else {
             return;
         };
-        pair.heard = Some(now);
-        if let Some(Transaction(number)) = nominated.filter(|_| role == Some(Role::Controlled)) {
+        if let Some(Transaction(number)) = nominated.filter(|_| controlled) {
             pair.nominated = pair.nominated.max(Some(number));
         }
-        if pair.proof.is_none() {
-            pair.trigger(now);
-        }
-        if selected {
-            self.silence.hear(now);
-        }
+        pair.trigger(now);
         self.admit(way);
+    }
+
+    /// Takes up an address that nobody told. Whether it was.
+    fn discover(&mut self, way: Way, now: Duration) -> bool {
+        let is_hit = self.guess.as_ref().is_some_and(|guess| guess.aims_at(way));
+        let may_be = is_hit || self.generations.current_mut().is_some_and(|current| current.discover(now));
+        if !may_be || !self.insert(way, if is_hit { Origin::Guessed } else { Origin::Discovered }, now) {
+            return false;
+        }
+        self.note(Note::Discovered(way), now);
+        true
     }
 
     /// Somebody claims to answer the check of `transaction`.
@@ -112,7 +110,7 @@ impl Agent {
             generation.vouched = true;
         }
         self.budget.handle_answer(way.to.ip(), now);
-        if !self.pairs.iter().any(|pair| pair.way == way) && !self.insert(way, Origin::Guessed) {
+        if self.pair(way).is_none() && !(sent.guessed && self.insert(way, Origin::Guessed, now)) {
             return;
         }
         self.prove(way, (now.saturating_sub(sent.at), seen), sent.nominated, now);
@@ -156,14 +154,20 @@ impl Agent {
     }
 
     /// Adds a pair; when there are too many, the one that least deserves its place makes room. Whether it was added.
-    pub(super) fn insert(&mut self, way: Way, origin: Origin) -> bool {
+    pub(super) fn insert(&mut self, way: Way, origin: Origin, now: Duration) -> bool {
         if self.pairs.len() >= PAIRS_MAX {
-            let unproved =
-                self.pairs.iter().filter(|pair| !pair.was_proved && !matches!(pair.origin, Origin::Told(_)));
+            let is_stale = |pair: &Pair| pair.heard.is_none_or(|at| now.saturating_sub(at) >= CHANCE_LASTS);
+            let unproved = self.pairs.iter().filter(|pair| {
+                let yields = origin == Origin::Guessed && pair.origin == Origin::Discovered;
+                !pair.was_proved && !matches!(pair.origin, Origin::Told(_)) && (yields || is_stale(pair))
+            });
             let Some(oldest) = unproved.min_by_key(|pair| pair.heard).map(|pair| pair.way) else {
                 return false;
             };
+            // First in, so that its socket is not closed with the other's.
+            self.pairs.push(Pair::new(way, origin));
             self.remove_pairs(|pair| pair.way != oldest);
+            return true;
         }
         self.pairs.push(Pair::new(way, origin));
         true

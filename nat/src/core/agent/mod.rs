@@ -46,6 +46,8 @@ mod random;
 mod rank;
 mod report;
 mod silence;
+#[cfg(test)]
+mod story;
 mod way;
 mod window;
 
@@ -60,7 +62,7 @@ pub use report::{NOTES_MAX, Note, PathKind, PathReport, WhyNot};
 pub use way::{Policy, Role, SocketId, Way};
 
 use budget::Budget;
-use exchange::Generations;
+use exchange::{Generations, Told};
 use guess::{Guess, Prospect};
 use pair::{Origin, Pair};
 use pending::Pending;
@@ -228,7 +230,7 @@ impl Agent {
             self.note(Note::Heard { candidates: count, mapping: told.mapping }, now);
         }
         self.gave_up = false;
-        self.adopt(&told.candidates, now);
+        self.adopt(&told, now);
         for pair in &mut self.pairs {
             pair.begin(now);
         }
@@ -245,19 +247,32 @@ impl Agent {
     }
 
     /// Makes pairs of what the peer told, and drops those it no longer tells, unless they work.
-    fn adopt(&mut self, candidates: &[(CandidateKind, SocketAddr)], now: Duration) {
+    fn adopt(&mut self, told: &Told, now: Duration) {
         let own = |at| self.local.candidates.iter().any(|one| SocketAddr::from(one.at) == at);
-        let ways: Vec<(Way, Origin)> = candidates
-            .iter()
-            .filter(|(_, at)| !own(*at))
-            .map(|(kind, at)| (Way::main(*at), Origin::Told(*kind)))
-            .collect();
-        self.remove_pairs(|pair| pair.is_recent(now) || ways.iter().any(|(way, _)| *way == pair.way));
+        let mut ways: Vec<(Way, Origin)> = Vec::with_capacity(told.candidates.len());
+        for (kind, at) in told.candidates.iter().filter(|(_, at)| !own(*at)) {
+            let origin = Origin::Told(*kind);
+            // Of a hard NAT, one port is as good as another: the check only lets its address in.
+            let is_in_vain = told.mapping.is_endpoint_dependent()
+                && *kind == CandidateKind::Reflexive
+                && ways.iter().any(|(way, known)| *known == origin && way.to.ip() == at.ip());
+            if !is_in_vain {
+                ways.push((Way::main(*at), origin));
+            }
+        }
+        let told_none = told.candidates.is_empty();
+        if told_none && matches!(self.selection, Selection::Direct(_)) {
+            // The peer wants to be reached over the relay only.
+            (self.selection, self.announced) = (Selection::Nothing, false);
+        }
+        self.remove_pairs(|pair| {
+            (pair.is_recent(now) && !told_none) || ways.iter().any(|(way, _)| *way == pair.way)
+        });
         for (way, origin) in ways {
             match self.pairs.iter_mut().find(|pair| pair.way == way) {
                 Some(pair) => pair.origin = origin,
                 None => {
-                    self.insert(way, origin);
+                    self.insert(way, origin, now);
                 }
             }
         }

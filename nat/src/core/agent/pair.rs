@@ -20,10 +20,14 @@ const ALTERNATIVE_FIRST: Duration = Duration::from_secs(6);
 const ALTERNATIVE_EVERY: Duration = Duration::from_secs(600);
 /// A way that fell is tried again after this time; each fourth time the wait doubles.
 const LOST_FIRST: Duration = Duration::from_millis(250);
+/// Tries of a way that has never been proved, though an authentic check came from there: some seconds.
+const UNPROVED_TRIES_MAX: u32 = 8;
 /// Longest wait between two tries.
 const LOST_EVERY: Duration = Duration::from_secs(60);
 /// Longest wait while another way works.
 const LOST_EVERY_BESIDE: Duration = Duration::from_secs(600);
+/// How long a way from which the peer came keeps us from guessing ports: the time of a slow round trip.
+const PROMISE_LASTS: Duration = Duration::from_millis(600);
 /// How long an answer shows that a way that is not selected works: most NATs keep a mapping that long.
 const PROOF_LASTS: Duration = Duration::from_secs(28);
 
@@ -60,6 +64,8 @@ enum Schedule {
 /// A proof that the way works both ways.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Proof {
+    /// When the first answer came.
+    pub(super) since: Duration,
     pub(super) at: Duration,
     /// Smoothed (RFC 6298 §2).
     pub(super) rtt: Duration,
@@ -75,6 +81,8 @@ pub(super) struct Pair {
     pub(super) proof: Option<Proof>,
     /// Last authentic datagram from there.
     pub(super) heard: Option<Duration>,
+    /// First authentic datagram from there.
+    pub(super) found: Option<Duration>,
     /// The newest transaction by which the controlling side chose it.
     pub(super) nominated: Option<u64>,
     /// The controlled side has answered our nomination.
@@ -94,6 +102,7 @@ impl Pair {
             origin,
             proof: None,
             heard: None,
+            found: None,
             nominated: None,
             confirmed: false,
             admitted: false,
@@ -114,8 +123,18 @@ impl Pair {
         matches!(self.schedule, Schedule::Burst { .. }) || self.triggered.is_some()
     }
 
+    /// Until when it is likely to be proved: an authentic check came from there a moment ago.
+    pub(super) fn promises(&self) -> Option<Duration> {
+        self.found.filter(|_| self.proof.is_none() && self.is_checking()).map(|found| found + PROMISE_LASTS)
+    }
+
     /// An authentic check came from there, so ours will pass too.
     pub(super) fn trigger(&mut self, now: Duration) {
+        self.heard = Some(now);
+        self.found.get_or_insert(now);
+        if self.proof.is_some() {
+            return;
+        }
         if !matches!(self.schedule, Schedule::Burst { .. }) {
             self.begin(now);
         } else if self.last_sent.is_none_or(|at| at + TRIGGER_GAP <= now) {
@@ -160,6 +179,7 @@ impl Pair {
                 }
             }
             Schedule::Resting { .. } => Schedule::Resting { due: now + ALTERNATIVE_EVERY },
+            Schedule::Lost { tries, .. } if !self.was_proved && tries >= UNPROVED_TRIES_MAX => Schedule::Idle,
             Schedule::Lost { tries, .. } => {
                 let longest = if beside { LOST_EVERY_BESIDE } else { LOST_EVERY };
                 let wait = (LOST_FIRST * 2_u32.saturating_pow(tries.min(64) / 4)).min(longest);
@@ -171,7 +191,8 @@ impl Pair {
     /// One of our checks was answered.
     pub(super) fn answered(&mut self, sample: Duration, seen: SocketAddr, now: Duration) {
         let rtt = self.proof.map_or(sample, |proof| (proof.rtt * 7 + sample) / 8);
-        self.proof = Some(Proof { at: now, rtt, seen });
+        let since = self.proof.map_or(now, |proof| proof.since);
+        self.proof = Some(Proof { since, at: now, rtt, seen });
         self.heard = Some(now);
         self.was_proved = true;
     }

@@ -20,6 +20,8 @@ pub(super) struct Sent {
     pub(super) at: Duration,
     pub(super) attempt: AttemptId,
     pub(super) nominated: bool,
+    /// No pair has this way; the port was guessed.
+    pub(super) guessed: bool,
 }
 
 /// All of them, by transaction.

@@ -102,6 +102,10 @@ fn is_better(pair: &Pair, known: &Pair, local: &Local, by_time: bool) -> bool {
     if rank.0 != known_rank.0 {
         return rank.0 < known_rank.0;
     }
+    if pair.way.to.ip() == known.way.to.ip() {
+        // Another port of the same NAT is the same path, and the peer may have closed it.
+        return false;
+    }
     let rtt = |pair: &Pair| pair.proof.map_or(Duration::MAX, |proof| proof.rtt);
     let (rtt, known_rtt) = (rtt(pair), rtt(known));
     let gain = GAIN_MIN.max(known_rtt / 4);
@@ -172,11 +176,18 @@ mod tests {
         let cases = [(40, 31, false), (40, 29, true), (200, 155, false), (200, 140, true)];
         for (current_ms, other_ms, changes) in cases {
             let current = proved("198.51.100.1:7703", REFLEXIVE, current_ms);
-            let other = proved("198.51.100.1:7704", Origin::Guessed, other_ms);
+            let other = proved("198.51.100.2:7704", Origin::Guessed, other_ms);
             let chosen = |rested| best([&other].into_iter(), Some(&current), &local(), rested).unwrap().way;
             assert_eq!(chosen(LONG) == other.way, changes, "{current_ms} {other_ms}");
             assert_eq!(chosen(Duration::ZERO), current.way);
         }
+    }
+
+    #[test]
+    fn another_port_of_the_same_nat_is_no_better_way() {
+        let (current, other) =
+            (proved("198.51.100.1:7703", Origin::Guessed, 90), proved("198.51.100.1:7704", REFLEXIVE, 20));
+        assert_eq!(best([&other].into_iter(), Some(&current), &local(), LONG).unwrap().way, current.way);
     }
 
     #[test]
