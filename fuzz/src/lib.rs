@@ -8,6 +8,9 @@ use std::fmt::Debug;
 use std::str::FromStr;
 use std::sync::OnceLock;
 
+use hobnob_wire::datagram::{
+    Channel, DATAGRAM_BYTES_MAX, Datagram, DatagramKey, MAC_BYTES, is_beside_quic, parse,
+};
 use hobnob_wire::device::{DeviceEntry, DeviceList};
 use hobnob_wire::invite::{Invite, Pin};
 use hobnob_wire::keys::{AgreementKey, SigningKey};
@@ -31,6 +34,7 @@ pub type Property = fn(&[u8]);
 pub const TARGETS: &[(&str, Property)] = &[
     ("address", address),
     ("client_frame", client_frame),
+    ("datagram", datagram),
     ("device_list", device_list),
     ("invite", invite),
     ("letter", letter),
@@ -95,6 +99,21 @@ pub fn device_list(bytes: &[u8]) {
         assert_eq!(verified.continues(&list.certificate.root, &verified.head()), Ok(()));
         assert_eq!(verified.next().0, verified.head().seq + 1);
     }
+}
+
+/// What travels beside QUIC: whoever it claims to be from, it proves nothing under a key that its sender does not have.
+pub fn datagram(bytes: &[u8]) {
+    if let Some((channel, content)) = Channel::split(bytes) {
+        assert_eq!([channel.header().as_slice(), content].concat(), bytes);
+    }
+    let Ok(unproved) = parse(bytes) else { return };
+    assert!(is_beside_quic(bytes[0]) && bytes.len() <= DATAGRAM_BYTES_MAX);
+    let claims = unproved.claims().clone();
+    frame::<Datagram>(&bytes[..bytes.len() - MAC_BYTES]);
+    let key = DatagramKey::new([0x1d; 32]);
+    assert_eq!(unproved.prove(&key), None, "bytes that nobody authenticated were taken");
+    let sealed = claims.seal(&key);
+    assert_eq!(parse(&sealed).ok().and_then(|sealed| sealed.prove(&key)), Some(claims));
 }
 
 /// The inside of a sealed signal.

@@ -4,6 +4,7 @@ use std::alloc::System;
 use std::fs;
 use std::path::Path;
 
+use hobnob_wire::datagram::Datagram;
 use hobnob_wire::device::{DeviceEntry, DeviceList};
 use hobnob_wire::ids::RequestId;
 use hobnob_wire::letter::{Letter, Reached, Receipt, SealedLetter};
@@ -51,6 +52,7 @@ fn check_all(bytes: &[u8]) {
     check::<SealedLetter>(bytes);
     check::<Letter>(bytes);
     check::<Signal>(bytes);
+    check::<Datagram>(bytes);
     check::<ManifestPart>(bytes);
     check::<StreamHeader>(bytes);
     check::<RangeTrailer>(bytes);

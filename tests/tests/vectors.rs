@@ -10,6 +10,8 @@
 
 #[path = "vectors/crypto.rs"]
 mod crypto;
+#[path = "vectors/datagram.rs"]
+mod datagram;
 #[path = "vectors/example.rs"]
 mod example;
 #[path = "vectors/link.rs"]
@@ -33,7 +35,7 @@ use example::Vector;
 
 /// All vectors, from the frames of a session to the keys of a link.
 fn vectors() -> Vec<Vector> {
-    [session::vectors(), link::vectors(), crypto::vectors(), overlay::vectors()].concat()
+    [session::vectors(), datagram::vectors(), link::vectors(), crypto::vectors(), overlay::vectors()].concat()
 }
 
 fn repository() -> &'static Path {
