@@ -26,6 +26,9 @@ use crate::core::candidate;
 
 /// Next ports of a counter that are checked: our own checks move it by up to eight, other traffic by some more.
 const PREDICTED_PORTS: i32 = 24;
+/// How far around a counter's last port all ports are tried when its next ones were not the right ones: it may be busier
+/// than it seemed, or no counter.
+const SWEEP_PORTS: i32 = 700;
 /// How far ahead two counters meet, in steps, and from how many sockets: the counters may have moved by 31 since the signals.
 const MEETING_STEPS: i32 = 32;
 const MEETING_SOCKETS: u16 = 40;
@@ -65,6 +68,8 @@ const QUICK: Pace =
 /// The hard side's sockets, some time ahead of the other side's packets.
 const OPENING: Pace =
     Pace { delay: Duration::from_millis(200), batch: BATCH, rounds_ms: &[0, 600, 2500, 6000] };
+/// The same when the other side predicts and sweeps first.
+const OPENING_LATE: Pace = Pace { delay: Duration::from_millis(1500), ..OPENING };
 /// The easy side's many packets, each once.
 const SPRAY: Pace = Pace { delay: Duration::from_millis(350), batch: BATCH, rounds_ms: &[0] };
 
@@ -104,6 +109,8 @@ pub(super) struct Guess {
     at: Duration,
     state: State,
     ways: Vec<Way>,
+    /// What is tried when the next ports of a counter were not the right ones.
+    sweep: Vec<Way>,
 }
 
 /// What two mapping behaviors allow.
@@ -112,7 +119,7 @@ pub(super) enum Prospect {
     /// Plain checks do all that can be done here.
     Plain,
     /// Ports must be guessed if plain checks fail.
-    Guess(Guess),
+    Guess(Box<Guess>),
     /// Nobody can guess both ports.
     Hopeless,
 }
@@ -132,6 +139,7 @@ pub(super) fn prospect(local: &Local, told: &Told, random: &mut Random, now: Dur
         }
         (_, peers) if own_is_hard && peers.is_endpoint_dependent() => return Prospect::Hopeless,
         (Mapping::Random, _) => (Aim::Sockets { to: peer, count: SOCKETS_MAX }, OPENING),
+        (Mapping::Sequential { .. }, _) => (Aim::Sockets { to: peer, count: BLOCK_SOCKETS }, OPENING_LATE),
         (Mapping::Block { .. }, _) => (Aim::Sockets { to: peer, count: BLOCK_SOCKETS }, OPENING),
         (_, Mapping::Sequential { step }) => {
             let ports = (1..=PREDICTED_PORTS).filter_map(|steps| ahead(peer.port(), step, steps)).collect();
@@ -147,18 +155,27 @@ pub(super) fn prospect(local: &Local, told: &Told, random: &mut Random, now: Dur
             (Aim::Ports(to_ports(peer.ip(), shuffled(all, random))), SPRAY)
         }
         (
-            Mapping::Unknown | Mapping::NoNat | Mapping::EndpointIndependent | Mapping::Sequential { .. },
+            Mapping::Unknown | Mapping::NoNat | Mapping::EndpointIndependent,
             Mapping::Unknown | Mapping::NoNat | Mapping::EndpointIndependent,
         ) => return Prospect::Plain,
     };
-    Prospect::Guess(Guess {
+    let sweep = match aim {
+        Aim::Ports(_) if pace == QUICK => {
+            let port = i32::from(peer.port());
+            let around = (port - SWEEP_PORTS..=port + SWEEP_PORTS).filter_map(as_port).collect();
+            to_ports(peer.ip(), shuffled(around, random))
+        }
+        Aim::Ports(_) | Aim::Sockets { .. } => Vec::new(),
+    };
+    Prospect::Guess(Box::new(Guess {
+        sweep,
         ip: peer.ip(),
         aim,
         at: now + pace.delay,
         pace,
         state: State::Waiting,
         ways: Vec::new(),
-    })
+    }))
 }
 
 /// Where the peer's NAT shows it: its address of IPv4 outside, with the port that a counter gave out last.
@@ -264,6 +281,11 @@ impl Guess {
         let State::Running { from, round, next, .. } = self.state else {
             return Step::Rest;
         };
+        if round >= self.pace.rounds_ms.len() && !self.sweep.is_empty() {
+            (self.ways, self.pace) = (std::mem::take(&mut self.sweep), SPRAY);
+            self.state = State::Running { from: now, round: 0, next: 0, due: now };
+            return self.send(now);
+        }
         if round >= self.pace.rounds_ms.len() || self.ways.is_empty() {
             self.state = State::Over;
             return Step::End;

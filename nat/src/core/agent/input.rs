@@ -63,7 +63,8 @@ pub enum Input<'a> {
     Exchange(Exchange),
     /// Our side, before the first [`Exchange`] and whenever it changes; ways are then checked again at once.
     Local(Local),
-    /// The other side signalled. May come before the [`Exchange`] of the same attempt.
+    /// The other side signalled. Whoever answers an offer gives it before the [`Exchange`]: what comes after our own signal
+    /// answers it, and so shows that the peer is there now and not a replay.
     Remote(Remote),
     /// Whether a channel to the peer exists and our side of it is bound.
     Relay(bool),

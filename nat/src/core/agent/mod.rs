@@ -236,11 +236,11 @@ impl Agent {
         }
         let local = &self.local;
         self.pairs.sort_by_key(|pair| rank::rank(pair, local));
-        if self.guess.as_ref().is_none_or(Guess::is_over) {
+        if self.guess.as_ref().is_none_or(|guess| guess.is_over() || guess.begins()) {
             (self.guess, self.hopeless) =
                 match guess::prospect(&self.local, &told, &mut Random::new(seed), now) {
                     Prospect::Plain => (None, false),
-                    Prospect::Guess(guess) => (Some(guess), false),
+                    Prospect::Guess(guess) => (Some(*guess), false),
                     Prospect::Hopeless => (None, true),
                 };
         }

@@ -260,3 +260,28 @@ fn the_log_tells_what_happened_and_is_bounded() {
     }
     assert_eq!(world.report(A).notes.len(), super::super::NOTES_MAX);
 }
+
+#[test]
+fn a_nat_that_is_found_out_during_the_exchange_is_still_met() {
+    use super::super::Local;
+    use hobnob_wire::signal::Mapping;
+    for kinds in [[super::nat::RANDOM, PORT_RESTRICTED], [PORT_RESTRICTED, super::nat::RANDOM]] {
+        let mut world = World::new(kinds.map(Some), 15);
+        world.exchange();
+        for side in [A, B] {
+            let known = world.look(side);
+            let unknown = Local {
+                mapping: Mapping::Unknown,
+                candidates: known.candidates[..1].to_vec(),
+                ..known.clone()
+            };
+            world.give(side, Input::Local(unknown));
+        }
+        world.run(ms(100));
+        for side in [A, B] {
+            let known = world.look(side);
+            world.give(side, Input::Local(known));
+        }
+        assert!(world.until_direct(ms(5000)).is_some(), "{:?}", world.report(A));
+    }
+}

@@ -1,5 +1,6 @@
 //! Which pairs of NATs become direct, how soon, and at what cost.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::super::{PathKind, WhyNot};
@@ -62,6 +63,20 @@ fn a_counter_is_predicted_at_once_by_a_port_restricted_side_and_by_another_count
                 );
             }
         }
+    }
+}
+
+#[test]
+fn a_counter_that_others_move_on_is_found_by_a_sweep() {
+    for (kinds, hard) in [([SEQUENTIAL, PORT_RESTRICTED], A), ([PORT_RESTRICTED, SEQUENTIAL], B)] {
+        let mut world = World::new(kinds.map(Some), 4);
+        world.exchange();
+        for port in 1..200 {
+            let other = SocketAddr::from(([10, 7, 8, 200], port));
+            world.nats[hard].outbound(other, SocketAddr::from(([203, 0, 113, 99], 443)));
+        }
+        let time = world.until_direct(ms(8000));
+        assert!(time.is_some(), "{:?}", world.report(hard));
     }
 }
 
