@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use crate::arrival::{Arrival, Place};
+use crate::congestion::PathEpoch;
 use crate::core::admission::{Admission, AdmissionLimits, Verdict};
 use crate::demux::Demux;
 use crate::demux::address::{self, canonical};
@@ -59,6 +60,8 @@ pub struct Endpoint {
     demux: Arc<Demux>,
     /// On a peer.
     reach: Option<Reach>,
+    /// On a peer: how it accepts links.
+    link_server: Option<ServerConfig>,
     link_dialer: ClientConfig,
     admission: Arc<Mutex<Admission>>,
     guests: Guests,
@@ -110,10 +113,15 @@ impl Endpoint {
     /// When the socket cannot be had.
     pub fn peer_on(network: Arc<dyn Network>, listen: SocketAddr, strangers: Strangers) -> io::Result<Self> {
         let certificate = tls::throw_away_certificate().map_err(io::Error::other)?;
-        let server = server_config(tls::quic_server(tls::link_server(certificate)), transport::link());
+        let server = server_config(
+            tls::quic_server(tls::link_server(certificate)),
+            transport::link(PathEpoch::default()),
+        );
+        let link_server = server.clone();
         let (inbox, heard) = mpsc::channel(INBOX_MAX);
         let demux = Demux::new(network.bind(listen)?, Arc::new(Inbox(inbox)), strangers, true)?;
         let mut endpoint = Self::open(demux, server, AdmissionLimits::PEER, transport::LINK_MTU_MAX)?;
+        endpoint.link_server = Some(link_server);
         endpoint.reach = Some(Reach::start(network, Arc::clone(&endpoint.demux), heard));
         Ok(endpoint)
     }
@@ -138,10 +146,9 @@ impl Endpoint {
         let quinn = quinn::Endpoint::new_with_abstract_socket(config, Some(server), socket, runtime)?;
 
         let certificate = tls::throw_away_certificate().map_err(io::Error::other)?;
-        let mut link_dialer = ClientConfig::new(tls::quic_client(tls::link_client(certificate)));
-        link_dialer.transport_config(transport::link());
+        let link_dialer = ClientConfig::new(tls::quic_client(tls::link_client(certificate)));
         let (admission, guests) = (Arc::new(Mutex::new(Admission::new(limits))), Guests::default());
-        Ok(Self { quinn, demux, reach: None, link_dialer, admission, guests })
+        Ok(Self { quinn, demux, reach: None, link_server: None, link_dialer, admission, guests })
     }
 
     /// Looks after the paths to peers; `None` on a rendezvous, which has none.
@@ -183,7 +190,14 @@ impl Endpoint {
             match verdict {
                 Verdict::Accept => {
                     let place = Place::new(Arc::clone(&self.admission), origin).of_guest(&self.guests, from);
-                    match incoming.accept() {
+                    let accepted = match self.link_server.clone() {
+                        Some(mut config) => {
+                            config.transport_config(transport::link(self.switches(from)));
+                            incoming.accept_with(Arc::new(config))
+                        }
+                        None => incoming.accept(),
+                    };
+                    match accepted {
                         Ok(connecting) => return Some(Arrival::new(connecting, place, from, within)),
                         Err(error) => tracing::debug!(%from, %error, "a first packet was no handshake"),
                     }
@@ -227,7 +241,17 @@ impl Endpoint {
     /// # Errors
     /// [`DialError`]; never [`DialError::PinMismatch`].
     pub async fn open_link(&self, addr: SocketAddr) -> Result<quinn::Connection, DialError> {
-        self.dial(self.link_dialer.clone(), addr).await
+        let mut config = self.link_dialer.clone();
+        config.transport_config(transport::link(self.switches(canonical(addr))));
+        self.dial(config, addr).await
+    }
+
+    /// Counts the switches of the path to a peer; of any other address there are none.
+    fn switches(&self, to: SocketAddr) -> PathEpoch {
+        match address::device_at(to) {
+            Some(_) => self.demux.route(|routes| routes.usage(to)).switches().clone(),
+            None => PathEpoch::default(),
+        }
     }
 
     async fn dial(&self, config: ClientConfig, addr: SocketAddr) -> Result<quinn::Connection, DialError> {

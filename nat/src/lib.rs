@@ -25,6 +25,7 @@
 //! | [`reach`] | paths to peers: the task that performs what the agents want |
 //! | [`relay`], [`core::relay`] | what a rendezvous forwards between peers and tells them about their addresses |
 //! | [`core::binding`] | the peer's side of that |
+//! | [`congestion`], [`core::congestion`] | how much a link may have in flight |
 //! | [`network`] | where sockets and addresses come from |
 //! | [`core::admission`] | which newcomers may start a handshake |
 //! | [`core::candidate`] | which addresses are offered and dialed, in which order |
@@ -41,6 +42,7 @@
 //! | [`core::overlay`], `overlay` | how contacts find each other without a rendezvous (feature `overlay`) |
 
 pub mod arrival;
+pub mod congestion;
 pub mod core;
 mod demux;
 pub mod dial;
@@ -61,6 +63,7 @@ pub mod transport;
 pub mod tunnel;
 
 pub use crate::arrival::{Arrival, EstablishError, Place, Proved};
+pub use crate::congestion::PathEpoch;
 pub use crate::core::admission::AdmissionLimits;
 pub use crate::core::agent::{SocketId, Way};
 pub use crate::core::candidate::{Loopback, PathKind};

@@ -13,6 +13,8 @@ use std::time::Duration;
 
 use quinn::{Connection, MtuDiscoveryConfig, TransportConfig, VarInt};
 
+use crate::congestion::{self, PathEpoch};
+
 /// What an unproved connection may have in flight to us and unread, all streams together. An authentication is a few
 /// messages of a few hundred bytes.
 pub const UNPROVED_RECEIVE_WINDOW: u32 = 16 << 10;
@@ -122,8 +124,8 @@ pub(crate) fn session_client() -> Arc<TransportConfig> {
     Arc::new(config)
 }
 
-/// Either side of a link, before the Noise handshake.
-pub(crate) fn link() -> Arc<TransportConfig> {
+/// Either side of a link, before the Noise handshake. `epoch` counts the switches of the path below it.
+pub(crate) fn link(epoch: PathEpoch) -> Arc<TransportConfig> {
     let mut discovery = MtuDiscoveryConfig::default();
     discovery.upper_bound(LINK_MTU_MAX).interval(LINK_MTU_SEARCH_EVERY);
     let mut config = unproved(LINK_IDLE);
@@ -135,6 +137,7 @@ pub(crate) fn link() -> Arc<TransportConfig> {
         .datagram_send_buffer_size(LINK_DATAGRAM_SEND_BUFFER)
         .initial_rtt(LINK_INITIAL_RTT)
         .mtu_discovery_config(Some(discovery));
+    congestion::control(&mut config, epoch);
     Arc::new(config)
 }
 

@@ -4,6 +4,7 @@ pub mod admission;
 pub mod agent;
 pub mod binding;
 pub mod candidate;
+pub mod congestion;
 pub mod gateway;
 pub mod mapping;
 pub mod overlay;

@@ -11,6 +11,7 @@ use hobnob_wire::datagram::{CHANNEL_HEADER_BYTES, Channel, is_beside_quic};
 use tokio::time::Instant;
 
 use super::split::Goes;
+use crate::congestion::PathEpoch;
 use crate::core::agent::{Selection, Way};
 
 /// Whose QUIC an endpoint takes besides that of its peers and of addresses that it has dialed.
@@ -208,7 +209,7 @@ pub(crate) struct Usage {
     sent: AtomicU64,
     heard: AtomicU64,
     largest: AtomicUsize,
-    switches: Arc<AtomicU64>,
+    switches: PathEpoch,
 }
 
 impl Default for Usage {
@@ -218,7 +219,7 @@ impl Default for Usage {
             sent: AtomicU64::new(0),
             heard: AtomicU64::new(0),
             largest: AtomicUsize::new(0),
-            switches: Arc::default(),
+            switches: PathEpoch::default(),
         }
     }
 }
@@ -251,7 +252,7 @@ impl Usage {
     }
 
     /// Counts the changes of the route.
-    pub(crate) fn switches(&self) -> &Arc<AtomicU64> {
+    pub(crate) fn switches(&self) -> &PathEpoch {
         &self.switches
     }
 
@@ -259,7 +260,7 @@ impl Usage {
         self.sent.store(0, Ordering::Relaxed);
         self.heard.store(0, Ordering::Relaxed);
         self.largest.store(0, Ordering::Relaxed);
-        self.switches.fetch_add(1, Ordering::Relaxed);
+        self.switches.switched();
     }
 
     /// Microseconds since the origin, never 0.

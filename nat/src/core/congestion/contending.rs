@@ -44,7 +44,13 @@ pub(super) struct Contending {
 impl Contending {
     pub(super) fn new(path: &mut Path, window: f64, now: Duration) -> Self {
         path.set_window(window);
-        Self { cubic: Cubic::at(window, now), recovered_at: now, look_at: now + LOOK_AFTER, look_after: LOOK_AFTER, look: None }
+        Self {
+            cubic: Cubic::at(window, now),
+            recovered_at: now,
+            look_at: now + LOOK_AFTER,
+            look_after: LOOK_AFTER,
+            look: None,
+        }
     }
 
     pub(super) fn handle_acks(&mut self, path: &mut Path, now: Duration, bytes: f64) {

@@ -160,7 +160,11 @@ impl Congestion {
 
     /// Bytes that may be in flight.
     #[must_use]
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "within four packets and 64 MB")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "within four packets and 64 MB"
+    )]
     pub fn window(&self) -> u64 {
         self.path.window as u64
     }

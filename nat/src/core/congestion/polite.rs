@@ -22,7 +22,7 @@ const KEEP_LEAST: f64 = 0.5;
 const KEEP_MOST: f64 = 0.92;
 
 /// What remains at most after losses, which do not tell how much was too much.
-const KEEP_AFTER_LOSS: f64 = 0.85;
+const KEEP_AFTER_LOSS: f64 = 0.9;
 
 /// Rounds after slowing down in which its effect is not seen yet.
 const EFFECT: u32 = 2;
@@ -41,6 +41,9 @@ const WARY_ROUNDS: u32 = 200;
 
 /// Growth doubles each time that there was room for so many rounds.
 const PATIENCE: f64 = 5.0;
+
+/// After startup we grow as if there had been room for so many rounds.
+const EAGER_ROUNDS: u32 = 10;
 
 /// Growth in a round at most, as a part of the window.
 const GROWTH_MAX: f64 = 0.25;
@@ -62,6 +65,11 @@ pub(super) struct Polite {
 }
 
 impl Polite {
+    /// After startup, which ends where packets begin to wait: bursts do so at half of what a long path carries.
+    pub(super) fn eager() -> Self {
+        Self { roomy: EAGER_ROUNDS, ..Self::default() }
+    }
+
     /// After contending.
     pub(super) fn wary() -> Self {
         Self { wary: WARY_ROUNDS, ..Self::default() }
@@ -79,7 +87,12 @@ impl Polite {
         path.set_window(path.window + step * bytes / path.window);
     }
 
-    pub(super) fn handle_round(&mut self, path: &mut Path, round: &Round, now: Duration) -> Option<Contending> {
+    pub(super) fn handle_round(
+        &mut self,
+        path: &mut Path,
+        round: &Round,
+        now: Duration,
+    ) -> Option<Contending> {
         let queue = path.queue(round.rtt);
         let room = queue < path.queue_max() / 2;
         self.rounds += 1;
@@ -93,10 +106,10 @@ impl Polite {
         if round.app_limited {
             return None;
         }
-        self.roomy = if room { self.roomy + 1 } else { 0 };
         if self.rounds < EFFECT {
             return None;
         }
+        self.roomy = if room { self.roomy + 1 } else { 0 };
         let lossy = round.loses_more_than(LOSS_MAX + 1.5 * self.noise, LOST_PACKETS * path.packet);
         if queue > path.queue_max() {
             if self.strikes == 0 {

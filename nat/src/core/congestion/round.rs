@@ -42,7 +42,14 @@ pub(super) struct Round {
 
 impl Round {
     pub(super) const fn starting(now: Duration) -> Self {
-        Self { started: now, delivered: 0.0, lost: 0.0, marked: false, rtt: Duration::MAX, app_limited: false }
+        Self {
+            started: now,
+            delivered: 0.0,
+            lost: 0.0,
+            marked: false,
+            rtt: Duration::MAX,
+            app_limited: false,
+        }
     }
 
     pub(super) fn add(&mut self, batch: &Batch, app_limited: bool) {

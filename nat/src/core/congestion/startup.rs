@@ -35,7 +35,7 @@ impl Startup {
             return None;
         }
         path.set_window(path.window / 2.0 * path.filling(path.latest));
-        Some(Polite::default())
+        Some(Polite::eager())
     }
 
     /// Too much is lost: what arrives in a round is about what the path carries.
@@ -44,7 +44,7 @@ impl Startup {
             return None;
         }
         path.set_window((path.window / 2.0).min(self.delivered.max(round.delivered())));
-        Some(Polite::default())
+        Some(Polite::eager())
     }
 
     pub(super) const fn handle_round(&mut self, round: &Round) {
