@@ -11,6 +11,7 @@ pub(crate) mod routes;
 mod send;
 mod sides;
 mod split;
+pub(crate) mod usage;
 
 use std::collections::VecDeque;
 use std::io::{self, IoSliceMut};

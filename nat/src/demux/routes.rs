@@ -4,14 +4,12 @@ use std::cell::Cell;
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::time::Duration;
 
 use hobnob_wire::datagram::{CHANNEL_HEADER_BYTES, Channel, is_beside_quic};
 use tokio::time::Instant;
 
 use super::split::Goes;
-use crate::congestion::PathEpoch;
+use super::usage::Usage;
 use crate::core::agent::{Selection, Way};
 
 /// Whose QUIC an endpoint takes besides that of its peers and of addresses that it has dialed.
@@ -202,82 +200,10 @@ impl Source<'_> {
     }
 }
 
-/// The traffic with one peer over the selected route.
-#[derive(Debug)]
-pub(crate) struct Usage {
-    origin: Instant,
-    sent: AtomicU64,
-    heard: AtomicU64,
-    largest: AtomicUsize,
-    switches: PathEpoch,
-}
-
-impl Default for Usage {
-    fn default() -> Self {
-        Self {
-            origin: Instant::now(),
-            sent: AtomicU64::new(0),
-            heard: AtomicU64::new(0),
-            largest: AtomicUsize::new(0),
-            switches: PathEpoch::default(),
-        }
-    }
-}
-
-impl Usage {
-    /// Something was sent. Whether it was the first for `pause`.
-    pub(super) fn note_sent(&self, now: Instant, pause: Duration) -> bool {
-        let former = self.sent.swap(self.stamp(now), Ordering::Relaxed);
-        former == 0 || now.duration_since(self.origin).saturating_sub(Duration::from_micros(former)) > pause
-    }
-
-    fn note_heard(&self, now: Instant) {
-        self.heard.store(self.stamp(now), Ordering::Relaxed);
-    }
-
-    /// Whether a single datagram of this length is longer than any before it on this route: a search for the largest that
-    /// passes.
-    pub(super) fn is_search(&self, len: usize) -> bool {
-        self.largest.fetch_max(len, Ordering::Relaxed) < len
-    }
-
-    /// When QUIC was last sent to the selected route.
-    pub(crate) fn sent(&self) -> Option<Instant> {
-        self.at(&self.sent)
-    }
-
-    /// When QUIC was last heard from the selected route.
-    pub(crate) fn heard(&self) -> Option<Instant> {
-        self.at(&self.heard)
-    }
-
-    /// Counts the changes of the route.
-    pub(crate) fn switches(&self) -> &PathEpoch {
-        &self.switches
-    }
-
-    fn start_over(&self) {
-        self.sent.store(0, Ordering::Relaxed);
-        self.heard.store(0, Ordering::Relaxed);
-        self.largest.store(0, Ordering::Relaxed);
-        self.switches.switched();
-    }
-
-    /// Microseconds since the origin, never 0.
-    fn stamp(&self, now: Instant) -> u64 {
-        u64::try_from(now.duration_since(self.origin).as_micros()).unwrap_or(u64::MAX).max(1)
-    }
-
-    fn at(&self, stamp: &AtomicU64) -> Option<Instant> {
-        match stamp.load(Ordering::Relaxed) {
-            0 => None,
-            micros => Some(self.origin + Duration::from_micros(micros)),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use hobnob_wire::ids::DeviceId;
 
     use super::*;

@@ -13,7 +13,7 @@ use super::{Event, PEERS_MAX};
 use crate::core::agent::{
     Agent, Exchange, Input, Local, Output, PathKind, PathReport, Remote, SocketId, Way,
 };
-use crate::demux::routes::Usage;
+use crate::demux::usage::Usage;
 use crate::demux::{Demux, PAUSE, address};
 
 /// Attempts whose datagrams are still taken for one peer: the last one, and the one before it while both sides change over.
