@@ -101,6 +101,8 @@ impl Endpoint {
     /// The endpoint of a peer: dials sessions, dials and accepts links. `[::]:0` is a good `listen`: a free port, both
     /// families. Must be called within a tokio runtime, which will drive it.
     ///
+    /// It takes links from anybody, as tools and tests want. An app uses [`Endpoint::peer_on`] and ignores strangers.
+    ///
     /// # Errors
     /// When the socket cannot be had, typically because the port is in use.
     pub fn peer(listen: SocketAddr) -> io::Result<Self> {
