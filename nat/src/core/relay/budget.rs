@@ -76,7 +76,7 @@ impl Budget {
 
     /// Whether forgetting it gives nothing away.
     pub(super) fn is_rested(&self, now: Duration) -> bool {
-        self.rested_at <= now && now.saturating_sub(self.day_began) >= DAY
+        self.rested_at <= now && (self.spent == 0 || now.saturating_sub(self.day_began) >= DAY)
     }
 }
 
