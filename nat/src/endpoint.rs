@@ -292,6 +292,12 @@ pub fn remote_address(connection: &quinn::Connection) -> SocketAddr {
     canonical(connection.remote_address())
 }
 
+/// Whether the other side is reached by a road instead of UDP.
+pub fn is_by_road(connection: &quinn::Connection) -> bool {
+    let remote = remote_address(connection);
+    address::is_virtual(remote) && address::device_at(remote).is_none()
+}
+
 fn server_config(crypto: Arc<QuicServerConfig>, transport: Arc<TransportConfig>) -> ServerConfig {
     let mut config = ServerConfig::with_crypto(crypto);
     config

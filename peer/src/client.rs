@@ -1,5 +1,7 @@
 //! The face of the library: one account on one device, as programs use it.
 
+mod typed;
+
 use std::io;
 use std::net::{Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -7,10 +9,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use hobnob_nat::{Endpoint, Loopback};
+use hobnob_nat::{Endpoint, Reach, Strangers, System};
+use hobnob_wire::Address;
 use hobnob_wire::close::SessionClose;
-use hobnob_wire::presence::Availability;
-use hobnob_wire::{Address, LetterId, TransferId};
 use thiserror::Error;
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
@@ -21,14 +22,13 @@ use crate::core::command::{Command, CommandError, ErrorKind, Reply};
 use crate::core::engine::{Engine, OpenError as EngineError};
 use crate::core::input::Input;
 use crate::core::keys::Identity;
-use crate::core::settings::set_default_folder;
+use crate::core::settings::{self, NetSettings};
 use crate::core::store::KeyStore;
 use crate::core::transfer::TransferReport;
-use crate::core::view::{ContactView, LetterState, LetterView, StatusView, TransferView};
 use crate::driver::{Driver, Inputs, Message, Outside, channel, unix_ms};
 use crate::events::{Cursor, Events, Ring};
 use crate::net::streams::TransferShell;
-use crate::net::{LinkRoom, Session, watch_candidates};
+use crate::net::{LinkRoom, Port, Session, Surroundings, watch_paths};
 use crate::store::{Database, StoreError};
 
 /// Commands that are being worked on; more wait.
@@ -45,7 +45,8 @@ const GOODBYE_WITHIN: Duration = Duration::from_secs(3);
 pub struct Options {
     /// Folder that holds everything of the account. It must have been registered or logged in.
     pub home: PathBuf,
-    /// Where to listen for links (UDP). The default, `[::]:0`, is a free port of all addresses of both families.
+    /// Where to listen for links (UDP). The default, `[::]:0`, is all addresses of both families, on the port that the
+    /// setting `net.port` names or else a free one.
     pub listen: SocketAddr,
     /// Absolute folder for received files until the user sets `files.dir`. The default is `files` in the home.
     pub files: PathBuf,
@@ -131,6 +132,8 @@ struct Shared {
     address: Address,
     endpoint: Endpoint,
     inputs: Inputs,
+    links: Arc<LinkRoom>,
+    surroundings: Surroundings,
     commands: Semaphore,
     events: Arc<Ring>,
     /// Dropping it stops the driver too.
@@ -148,35 +151,27 @@ impl Client {
     /// # Errors
     /// [`OpenError`].
     pub async fn open(options: Options) -> Result<Self, OpenError> {
-        let Options { home, listen, files } = options;
-        let opened = {
-            let home = home.clone();
-            spawn_blocking(move || open_home(home, &files)).await
-        };
-        let (database, engine, identity) = match opened {
-            Ok(opened) => opened?,
-            Err(error) => std::panic::resume_unwind(error.into_panic()),
-        };
+        let Options { home, mut listen, files } = options;
+        let (database, engine, identity, net) = opened(home.clone(), files).await?;
+        if listen.port() == 0 {
+            listen.set_port(net.port);
+        }
         spawn_blocking(hobnob_nat::warm_up);
-        let endpoint = Endpoint::peer(listen).map_err(|cause| OpenError::Listen { listen, cause })?;
+        let (endpoint, reach) = bind(listen)?;
         let (inputs, messages) = channel();
         let (stop, stopped) = watch::channel(false);
         let events = Arc::new(Ring::new(unix_ms()));
-        let (loopback, over_loopback) = watch::channel(Loopback::Forbidden);
-        let (reports, reported) = mpsc::channel(REPORTS_MAX);
-        let transfers = TransferShell::new(&home, reports)
-            .map_err(|cause| OpenError::Folder { home: home.clone(), cause })?;
+        let transfers = open_transfers(home, &inputs)?;
         let links = Arc::new(LinkRoom::new(
             endpoint.clone(),
             identity.noise.clone(),
             inputs.clone(),
             transfers.clone(),
-            over_loopback.clone(),
         ));
         let runtime = Handle::current();
-        runtime.spawn(pass_on(reported, inputs.clone()));
         let outside = Outside {
             runtime: runtime.clone(),
+            reach: reach.clone(),
             links: Arc::clone(&links),
             transfers,
             events: Arc::clone(&events),
@@ -185,35 +180,39 @@ impl Client {
             Driver::new((database, engine), messages, stopped, outside).map_err(OpenError::Thread)?;
         let (runs, running) = watch::channel(true);
         let (fails, failure) = watch::channel(None);
-        let driver = std::thread::Builder::new()
-            .name("hobnob-driver".into())
-            .spawn(move || {
-                let ended = driver.run();
-                if let Err(error) = &ended {
-                    tracing::error!(%error, "the store failed; the app stops");
-                    fails.send_replace(Some(error.to_string()));
-                }
-                runs.send_replace(false);
-                ended
-            })
-            .map_err(OpenError::Thread)?;
+        let driver = start(driver, runs, fails)?;
 
-        let (network, changed) = watch::channel(());
-        runtime.spawn(links.accept_all());
-        runtime.spawn(watch_candidates(endpoint.clone(), inputs.clone(), over_loopback, network));
+        runtime.spawn(Arc::clone(&links).accept_all());
+        runtime.spawn(watch_paths(reach.clone(), inputs.clone()));
         let address = identity.address.clone();
+        let (current, connected) = watch::channel(None);
         let session = Session {
             endpoint: endpoint.clone(),
             identity: Arc::new(identity),
             inputs: inputs.clone(),
-            loopback,
-            network: changed,
-            proxy: None,
+            links: Arc::clone(&links),
+            reach: reach.clone(),
+            current,
+            proxy: net.proxy,
         };
         runtime.spawn(session.keep());
+        let port = Port::new(net.port_mapping, &endpoint, &reach);
+        let surroundings = Surroundings { endpoint: endpoint.clone(), reach, session: connected, port };
         let commands = Semaphore::new(COMMANDS_MAX);
         let driver = Mutex::new(Some(driver));
-        let shared = Shared { address, endpoint, inputs, commands, events, stop, running, driver, failure };
+        let shared = Shared {
+            address,
+            endpoint,
+            inputs,
+            links,
+            surroundings,
+            commands,
+            events,
+            stop,
+            running,
+            driver,
+            failure,
+        };
         Ok(Self { shared: Arc::new(shared) })
     }
 
@@ -260,241 +259,15 @@ impl Client {
             // Its result was told when it ended.
             let _ = spawn_blocking(move || driver.join()).await;
         }
-        if timeout(GOODBYE_WITHIN, shared.endpoint.wait_idle()).await.is_err() {
+        let (idle, ()) = tokio::join!(
+            timeout(GOODBYE_WITHIN, shared.endpoint.wait_idle()),
+            shared.surroundings.port.stop()
+        );
+        if idle.is_err() {
             tracing::debug!("somebody did not hear the goodbye");
         }
         let code = SessionClose::Done;
         shared.endpoint.close(code.code(), code.to_string().as_bytes());
-    }
-}
-
-/// Commands, typed.
-impl Client {
-    /// Own state: session, device, links.
-    ///
-    /// # Errors
-    /// [`CommandError`].
-    pub async fn status(&self) -> Result<StatusView, CommandError> {
-        let Reply::Status(status) = self.command(Command::Status).await? else { return Err(unexpected()) };
-        Ok(status)
-    }
-
-    /// All contacts.
-    ///
-    /// # Errors
-    /// [`CommandError`].
-    pub async fn contacts(&self) -> Result<Vec<ContactView>, CommandError> {
-        let Reply::Contacts(contacts) = self.command(Command::Contacts).await? else {
-            return Err(unexpected());
-        };
-        Ok(contacts)
-    }
-
-    /// Asks somebody to become a contact.
-    ///
-    /// # Errors
-    /// [`CommandError`]: no such account, no session, already contacts.
-    pub async fn add_contact(&self, address: Address, text: impl Into<String>) -> Result<(), CommandError> {
-        self.done(Command::ContactAdd { address, text: text.into() }).await
-    }
-
-    /// Accepts a request; both see each other then.
-    ///
-    /// # Errors
-    /// [`CommandError`]: no request, no session.
-    pub async fn accept_contact(&self, address: Address) -> Result<(), CommandError> {
-        self.done(Command::ContactAccept { address }).await
-    }
-
-    /// Rejects a request.
-    ///
-    /// # Errors
-    /// [`CommandError`]: no request, no session.
-    pub async fn reject_contact(&self, address: Address) -> Result<(), CommandError> {
-        self.done(Command::ContactReject { address }).await
-    }
-
-    /// Removes a contact on both sides, with a last word.
-    ///
-    /// # Errors
-    /// [`CommandError`]: no such contact, no session.
-    pub async fn remove_contact(
-        &self,
-        address: Address,
-        text: impl Into<String>,
-    ) -> Result<(), CommandError> {
-        self.done(Command::ContactRemove { address, text: text.into() }).await
-    }
-
-    /// Shows a state and a text to the contacts.
-    ///
-    /// # Errors
-    /// [`CommandError`]: the text is too long.
-    pub async fn show(
-        &self,
-        availability: Availability,
-        text: impl Into<String>,
-    ) -> Result<(), CommandError> {
-        self.done(Command::Presence { availability, hidden: false, text: text.into() }).await
-    }
-
-    /// Seems offline to everybody.
-    ///
-    /// # Errors
-    /// [`CommandError`].
-    pub async fn hide(&self) -> Result<(), CommandError> {
-        let availability = Availability::Offline;
-        self.done(Command::Presence { availability, hidden: true, text: String::new() }).await
-    }
-
-    /// Writes to a contact. Returns once the letter is on this device's disk; the events tell how far it comes.
-    ///
-    /// # Errors
-    /// [`CommandError`]: no such contact, the text is too long.
-    pub async fn send(
-        &self,
-        to: Address,
-        text: impl Into<String>,
-    ) -> Result<(LetterId, LetterState), CommandError> {
-        let command = Command::Send { to, text: text.into() };
-        let Reply::Sent { id, state } = self.command(command).await? else { return Err(unexpected()) };
-        Ok((id, state))
-    }
-
-    /// The newest `limit` letters of a chat, or those before one of them, oldest first.
-    ///
-    /// # Errors
-    /// [`CommandError`]: no such letter.
-    pub async fn history(
-        &self,
-        with: Address,
-        limit: u32,
-        before: Option<LetterId>,
-    ) -> Result<Vec<LetterView>, CommandError> {
-        self.letters(Command::History { with, limit, before }).await
-    }
-
-    /// One letter.
-    ///
-    /// # Errors
-    /// [`CommandError`]: no such letter.
-    pub async fn letter(&self, id: LetterId) -> Result<LetterView, CommandError> {
-        one(self.letters(Command::Letter { id }).await?)
-    }
-
-    /// Marks everything received in a chat as read, and tells its author.
-    ///
-    /// # Errors
-    /// [`CommandError`].
-    pub async fn mark_read(&self, with: Address) -> Result<(), CommandError> {
-        self.done(Command::MarkRead { with }).await
-    }
-
-    /// Tells a contact that the user is, or is no longer, writing.
-    ///
-    /// # Errors
-    /// [`CommandError`]: no such contact.
-    pub async fn typing(&self, to: Address, active: bool) -> Result<(), CommandError> {
-        self.done(Command::Typing { to, active }).await
-    }
-
-    /// Offers files and folders to a contact: absolute paths, at most `limit` bytes per second (0 for no limit),
-    /// sealed with keys of their own inside QUIC.
-    ///
-    /// # Errors
-    /// [`CommandError`]: no such contact, a path that cannot be read.
-    pub async fn send_files(
-        &self,
-        to: Address,
-        paths: Vec<PathBuf>,
-        limit: u64,
-    ) -> Result<TransferView, CommandError> {
-        let text = String::new();
-        one(self.transfers(Command::FileSend { to, paths, limit, sealed: true, text }).await?)
-    }
-
-    /// All transfers.
-    ///
-    /// # Errors
-    /// [`CommandError`].
-    pub async fn files(&self) -> Result<Vec<TransferView>, CommandError> {
-        self.transfers(Command::Files).await
-    }
-
-    /// One transfer.
-    ///
-    /// # Errors
-    /// [`CommandError`]: no such transfer.
-    pub async fn file(&self, id: TransferId) -> Result<TransferView, CommandError> {
-        one(self.transfers(Command::File { id }).await?)
-    }
-
-    /// Accepts an offer, into an absolute folder or the configured one.
-    ///
-    /// # Errors
-    /// [`CommandError`]: no such offer.
-    pub async fn accept_files(&self, id: TransferId, to: Option<PathBuf>) -> Result<(), CommandError> {
-        self.done(Command::FileAccept { id, to }).await
-    }
-
-    /// Rejects an offer.
-    ///
-    /// # Errors
-    /// [`CommandError`]: no such offer.
-    pub async fn reject_files(&self, id: TransferId, text: impl Into<String>) -> Result<(), CommandError> {
-        self.done(Command::FileReject { id, text: text.into() }).await
-    }
-
-    /// Stops a transfer, or takes an offer back.
-    ///
-    /// # Errors
-    /// [`CommandError`]: no such transfer, or it is over.
-    pub async fn cancel_files(&self, id: TransferId, text: impl Into<String>) -> Result<(), CommandError> {
-        self.done(Command::FileCancel { id, text: text.into() }).await
-    }
-
-    /// Limits a transfer, in bytes per second; 0 for no limit.
-    ///
-    /// # Errors
-    /// [`CommandError`]: no such transfer, or it is over.
-    pub async fn limit_files(&self, id: TransferId, limit: u64) -> Result<(), CommandError> {
-        self.done(Command::FileLimit { id, limit }).await
-    }
-
-    /// All settings and their values.
-    ///
-    /// # Errors
-    /// [`CommandError`].
-    pub async fn config(&self) -> Result<Vec<(String, String)>, CommandError> {
-        let Reply::Config(config) = self.command(Command::Config).await? else { return Err(unexpected()) };
-        Ok(config)
-    }
-
-    /// Changes a setting.
-    ///
-    /// # Errors
-    /// [`CommandError`]: no such setting, or not a value of it.
-    pub async fn configure(
-        &self,
-        key: impl Into<String>,
-        value: impl Into<String>,
-    ) -> Result<(), CommandError> {
-        self.done(Command::ConfigSet { key: key.into(), value: value.into() }).await
-    }
-
-    /// For commands of whose answer only the success matters; some tell the new state with it.
-    async fn done(&self, command: Command) -> Result<(), CommandError> {
-        self.command(command).await.map(drop)
-    }
-
-    async fn letters(&self, command: Command) -> Result<Vec<LetterView>, CommandError> {
-        let Reply::Letters(letters) = self.command(command).await? else { return Err(unexpected()) };
-        Ok(letters)
-    }
-
-    async fn transfers(&self, command: Command) -> Result<Vec<TransferView>, CommandError> {
-        let Reply::Transfers(transfers) = self.command(command).await? else { return Err(unexpected()) };
-        Ok(transfers)
     }
 }
 
@@ -515,12 +288,38 @@ impl Shared {
     }
 }
 
-fn unexpected() -> CommandError {
-    CommandError::new(ErrorKind::Failure, "the app answers something else than was asked; please report this")
+/// Opens the socket that carries everything.
+fn bind(listen: SocketAddr) -> Result<(Endpoint, Reach), OpenError> {
+    let failed = |cause| OpenError::Listen { listen, cause };
+    let endpoint = Endpoint::peer_on(Arc::new(System), listen, Strangers::Ignored).map_err(failed)?;
+    let reach = endpoint.reach().ok_or_else(|| failed(io::ErrorKind::Unsupported.into()))?;
+    Ok((endpoint, reach))
 }
 
-fn one<T>(mut many: Vec<T>) -> Result<T, CommandError> {
-    many.pop().ok_or_else(|| CommandError::new(ErrorKind::NotFound, "there is no such thing"))
+/// Prepares the folder of transfers; what they report goes to the driver.
+fn open_transfers(home: PathBuf, inputs: &Inputs) -> Result<TransferShell, OpenError> {
+    let (reports, reported) = mpsc::channel(REPORTS_MAX);
+    let transfers = TransferShell::new(&home, reports).map_err(|cause| OpenError::Folder { home, cause })?;
+    tokio::spawn(pass_on(reported, inputs.clone()));
+    Ok(transfers)
+}
+
+/// Runs the driver on a thread of its own, and tells when and why it has ended.
+fn start(
+    driver: Driver,
+    runs: watch::Sender<bool>,
+    fails: watch::Sender<Option<String>>,
+) -> Result<JoinHandle<Result<(), StoreError>>, OpenError> {
+    let run = move || {
+        let ended = driver.run();
+        if let Err(error) = &ended {
+            tracing::error!(%error, "the store failed; the app stops");
+            fails.send_replace(Some(error.to_string()));
+        }
+        runs.send_replace(false);
+        ended
+    };
+    std::thread::Builder::new().name("hobnob-driver".into()).spawn(run).map_err(OpenError::Thread)
 }
 
 /// Passes reports of transfers on to the driver, while it runs.
@@ -532,14 +331,26 @@ async fn pass_on(mut reports: mpsc::Receiver<TransferReport>, inputs: Inputs) {
     }
 }
 
+/// What a home holds.
+type Opened = (Database, Engine, Identity, NetSettings);
+
+/// [`open_home`] off the runtime.
+async fn opened(home: PathBuf, files: PathBuf) -> Result<Opened, OpenError> {
+    match spawn_blocking(move || open_home(home, &files)).await {
+        Ok(opened) => opened,
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+}
+
 /// Opens the store and the engine of a home.
-fn open_home(home: PathBuf, files: &Path) -> Result<(Database, Engine, Identity), OpenError> {
+fn open_home(home: PathBuf, files: &Path) -> Result<Opened, OpenError> {
     let mut database = Database::open(&home)?;
     let mut transaction = database.begin()?;
     let Some(identity) = transaction.identity()? else {
         return Err(OpenError::NotRegistered { home });
     };
-    set_default_folder(&mut transaction, files)?;
+    settings::set_default_folder(&mut transaction, files)?;
+    let net = settings::net(&mut transaction)?;
     let engine = Engine::open(&mut transaction).map_err(|error| match error {
         EngineError::Store(error) => OpenError::Store(error),
         error @ (EngineError::NotRegistered | EngineError::Keys) => {
@@ -547,5 +358,5 @@ fn open_home(home: PathBuf, files: &Path) -> Result<(Database, Engine, Identity)
         }
     })?;
     transaction.commit()?;
-    Ok((database, engine, identity))
+    Ok((database, engine, identity, net))
 }

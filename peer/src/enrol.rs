@@ -85,7 +85,7 @@ pub enum EnrolError {
     },
     /// There is no way to the rendezvous.
     #[error(transparent)]
-    Unreachable(ConnectError),
+    Unreachable(Box<ConnectError>),
     /// The rendezvous was reached and then lost, or did not answer in time.
     #[error(
         "the rendezvous stopped answering; try again. If the name is taken then, log in: the account was made"
@@ -115,7 +115,7 @@ impl From<ConnectError> for EnrolError {
             ConnectError::Resolve { .. }
             | ConnectError::Incompatible { .. }
             | ConnectError::Unreachable { .. }
-            | ConnectError::Tunnel(_) => Self::Unreachable(error),
+            | ConnectError::Tunnel(_) => Self::Unreachable(Box::new(error)),
         }
     }
 }

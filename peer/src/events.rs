@@ -108,6 +108,7 @@ fn text_bytes(event: &Event) -> usize {
         | Event::LetterState { .. }
         | Event::Typing { .. }
         | Event::LinkUp(_)
+        | Event::Path(_)
         | Event::LinkDown { .. } => 0,
     }
 }

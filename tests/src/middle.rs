@@ -1,19 +1,22 @@
-//! An active attacker between two peers: ends TLS on both sides and passes on what they say.
+//! An active attacker between two peers, as a hostile router is: it lets through whatever proves a path, so that both believe
+//! that they have found one, but ends QUIC on both sides and passes on what they say.
 
 use std::io;
-use std::net::{Ipv6Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use hobnob_nat::Endpoint;
+use hobnob_nat::{Endpoint, Strangers, System};
+use hobnob_wire::datagram::is_beside_quic;
 use quinn::{Connection, RecvStream, SendStream};
+use tokio::net::UdpSocket;
 use tokio::runtime::Runtime;
 
-/// A relay that both peers can be made to reach instead of each other. It speaks the link's TLS with each of them
+/// A machine that both peers can be made to reach instead of each other. It speaks the link's TLS with each of them
 /// and so reads what passes, as long as they talk to it.
 #[derive(Debug)]
 pub struct Middle {
     _runtime: Runtime,
-    endpoint: Endpoint,
+    port: u16,
     heard: Arc<Mutex<Heard>>,
 }
 
@@ -33,40 +36,111 @@ impl Middle {
     /// When there is no free port.
     pub fn start(target: SocketAddr) -> io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-        let entered = runtime.enter();
-        let endpoint = Endpoint::peer(SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)))?;
-        drop(entered);
         let heard = Arc::<Mutex<Heard>>::default();
-        runtime.spawn({
-            let (endpoint, heard) = (endpoint.clone(), Arc::clone(&heard));
-            async move {
-                while let Some(arrival) = endpoint.accept().await {
-                    let (endpoint, heard) = (endpoint.clone(), Arc::clone(&heard));
-                    tokio::spawn(async move {
-                        let Ok((near, _place)) = arrival.establish().await else { return };
-                        let Ok(far) = endpoint.open_link(target).await else { return };
-                        let ended = stand_between(&near, &far, &heard).await;
-                        lock(&heard).closed.extend(ended);
-                    });
-                }
-            }
-        });
-        Ok(Self { _runtime: runtime, endpoint, heard })
+        let (port, router, inside) = runtime.block_on(async {
+            let outside = UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0)).await?;
+            let inside = Endpoint::peer_on(Arc::new(System), loopback(), Strangers::Admitted)?;
+            let router = Router {
+                target: mapped(target),
+                inside: inside.local_addr()?,
+                near: UdpSocket::bind(loopback()).await?,
+                far: UdpSocket::bind(loopback()).await?,
+                outside,
+            };
+            io::Result::Ok((router.outside.local_addr()?.port(), router, inside))
+        })?;
+        let dialed = router.far.local_addr()?;
+        runtime.spawn(router.run());
+        runtime.spawn(stand(inside, dialed, Arc::clone(&heard)));
+        Ok(Self { _runtime: runtime, port, heard })
     }
 
     /// Where it answers.
-    ///
-    /// # Panics
-    /// When the system has lost its socket.
     #[must_use]
-    pub fn port(&self) -> u16 {
-        self.endpoint.local_addr().expect("a bound socket has an address").port()
+    pub const fn port(&self) -> u16 {
+        self.port
     }
 
     /// What it has got so far.
     #[must_use]
     pub fn heard(&self) -> Heard {
         lock(&self.heard).clone()
+    }
+}
+
+fn loopback() -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, 0))
+}
+
+/// As a socket for both families says it.
+fn mapped(address: SocketAddr) -> SocketAddr {
+    match address {
+        SocketAddr::V4(v4) => SocketAddr::from((v4.ip().to_ipv6_mapped(), v4.port())),
+        SocketAddr::V6(_) => address,
+    }
+}
+
+/// Sends QUIC to the attacker's own endpoint and everything else where it was meant to go.
+#[derive(Debug)]
+struct Router {
+    /// What both peers are made to reach.
+    outside: UdpSocket,
+    /// The peer that is stood for.
+    target: SocketAddr,
+    /// The attacker's own endpoint, and what stands for either peer towards it.
+    inside: SocketAddr,
+    near: UdpSocket,
+    far: UdpSocket,
+}
+
+impl Router {
+    async fn run(self) {
+        let [mut outer, mut nearer, mut farther] = [(); 3].map(|()| vec![0; 65_536]);
+        let mut client = None;
+        loop {
+            // What cannot be sent is lost, as on any network.
+            tokio::select! {
+                Ok((len, from)) = self.outside.recv_from(&mut outer) => {
+                    let datagram = &outer[..len];
+                    let is_quic = datagram.first().is_some_and(|first| !is_beside_quic(*first));
+                    if from == self.target {
+                        let _ = match (is_quic, client) {
+                            (true, _) => self.far.send_to(datagram, self.inside).await,
+                            (false, Some(client)) => self.outside.send_to(datagram, client).await,
+                            (false, None) => Ok(0),
+                        };
+                    } else {
+                        client = Some(from);
+                        let _ = if is_quic {
+                            self.near.send_to(datagram, self.inside).await
+                        } else {
+                            self.outside.send_to(datagram, self.target).await
+                        };
+                    }
+                }
+                Ok((len, _)) = self.near.recv_from(&mut nearer) => {
+                    if let Some(client) = client {
+                        let _ = self.outside.send_to(&nearer[..len], client).await;
+                    }
+                }
+                Ok((len, _)) = self.far.recv_from(&mut farther) => {
+                    let _ = self.outside.send_to(&farther[..len], self.target).await;
+                }
+            }
+        }
+    }
+}
+
+/// Links with the peer at `target` for everybody who links.
+async fn stand(inside: Endpoint, target: SocketAddr, heard: Arc<Mutex<Heard>>) {
+    while let Some(arrival) = inside.accept().await {
+        let (inside, heard) = (inside.clone(), Arc::clone(&heard));
+        tokio::spawn(async move {
+            let Ok((near, _place)) = arrival.establish().await else { return };
+            let Ok(far) = inside.open_link(target).await else { return };
+            let ended = stand_between(&near, &far, &heard).await;
+            lock(&heard).closed.extend(ended);
+        });
     }
 }
 
@@ -135,8 +209,8 @@ mod tests {
     fn without_a_proof_of_who_is_there_the_attacker_hears_everything() {
         let runtime = Runtime::new().unwrap();
         let _entered = runtime.enter();
-        let bob = Endpoint::peer("127.0.0.1:0".parse().unwrap()).unwrap();
-        let alice = Endpoint::peer("127.0.0.1:0".parse().unwrap()).unwrap();
+        let peer = || Endpoint::peer_on(Arc::new(System), loopback(), Strangers::Admitted).unwrap();
+        let (alice, bob) = (peer(), peer());
         let attacker = Middle::start(bob.local_addr().unwrap()).unwrap();
         let echo = async {
             let (link, _place) = bob.accept().await.unwrap().establish().await.unwrap();
@@ -146,8 +220,7 @@ mod tests {
             link.closed().await
         };
         let ask = async {
-            let link =
-                alice.open_link((std::net::Ipv4Addr::LOCALHOST, attacker.port()).into()).await.unwrap();
+            let link = alice.open_link((Ipv4Addr::LOCALHOST, attacker.port()).into()).await.unwrap();
             let (mut there, mut back) = link.open_bi().await.unwrap();
             there.write_all(b"secret").await.unwrap();
             there.finish().unwrap();

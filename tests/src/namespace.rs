@@ -6,6 +6,8 @@ use std::io::Write;
 use std::path::Path;
 use std::process::Command;
 
+use hobnob_wire::datagram::Channel;
+
 use crate::binaries;
 
 /// Says to a test that it runs inside.
@@ -100,6 +102,76 @@ pub fn block_udp() {
 /// When there was nothing to end.
 pub fn block_udp_no_more() {
     run(Command::new("nft").arg("delete table inet no_udp"));
+}
+
+/// Loses every datagram that peers send to the relay on the port `relay` for it to forward; all else gets through.
+///
+/// # Panics
+/// Outside [`inside`], or when nftables is missing.
+pub fn lose_relayed(relay: u16) {
+    // The first byte behind the UDP header says that it is one.
+    let first = format!("@th,64,8 {:#x}", Channel::new([0; 7]).header()[0]);
+    lose("relayed", &format!("udp dport {relay} {first} drop"));
+}
+
+/// Ends what [`lose_relayed`] began.
+///
+/// # Panics
+/// When there was nothing to end.
+pub fn lose_relayed_no_more() {
+    lose_no_more("relayed");
+}
+
+/// Loses every datagram between these two UDP ports.
+///
+/// # Panics
+/// Outside [`inside`], or when nftables is missing.
+pub fn part([one, other]: [u16; 2]) {
+    let between = |from, to| format!("udp sport {from} udp dport {to} drop");
+    lose("parted", &format!("{}\n {}", between(one, other), between(other, one)));
+}
+
+/// Ends what [`part`] began.
+///
+/// # Panics
+/// When there was nothing to end.
+pub fn part_no_more() {
+    lose_no_more("parted");
+}
+
+/// Counts the datagrams between these two UDP ports; [`counted`] says how many there were.
+///
+/// # Panics
+/// Outside [`inside`], or when nftables is missing.
+pub fn count_between([one, other]: [u16; 2]) {
+    let between = |from, to| format!("udp sport {from} udp dport {to} counter name between");
+    run(Command::new("nft").arg(format!(
+        "table inet counted {{\n counter between {{ }}\n chain output {{\n type filter hook output priority 0\n \
+         {}\n {}\n }}\n}}\n",
+        between(one, other),
+        between(other, one)
+    )));
+}
+
+/// What [`count_between`] has counted.
+///
+/// # Panics
+/// When it counts nothing.
+#[must_use]
+pub fn counted() -> u64 {
+    let output = Command::new("nft").args(["list", "counter", "inet", "counted", "between"]).output();
+    let text = String::from_utf8(output.expect("nft runs").stdout).expect("nft writes text");
+    let (_, rest) = text.split_once("packets ").expect("a counter has packets");
+    rest.split_whitespace().next().and_then(|count| count.parse().ok()).expect("packets are a number")
+}
+
+fn lose(what: &str, rules: &str) {
+    let chain = format!("chain output {{\n type filter hook output priority 0\n {rules}\n }}");
+    run(Command::new("nft").arg(format!("table inet {what} {{\n {chain}\n}}\n")));
+}
+
+fn lose_no_more(what: &str) {
+    run(Command::new("nft").arg(format!("delete table inet {what}")));
 }
 
 /// Runs a command that must succeed.

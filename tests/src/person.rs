@@ -144,6 +144,16 @@ impl Person {
         &self.daemon.as_ref().expect("the daemon runs").process
     }
 
+    /// The one UDP port over which the running daemon talks to everybody.
+    ///
+    /// # Panics
+    /// When it does not run.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        let port = self.ask(["netcheck"])[0]["port"].as_u64().and_then(|port| port.try_into().ok());
+        port.expect("a daemon has a port")
+    }
+
     /// What the running daemon has told.
     ///
     /// # Panics

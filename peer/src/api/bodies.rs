@@ -4,6 +4,7 @@
 
 use std::path::PathBuf;
 
+use hobnob_nat::core::agent::Policy;
 use hobnob_wire::LetterId;
 use hobnob_wire::presence::Availability;
 use serde::{Deserialize, Serialize};
@@ -29,6 +30,41 @@ pub struct Words {
     /// The word.
     #[serde(default)]
     pub text: String,
+}
+
+/// Over which paths a contact may reach us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum PathsAllowed {
+    /// As the setting `net.paths` says.
+    Default,
+    /// All; it learns every address of this device.
+    All,
+    /// All but the local network; it learns no private address.
+    NoLan,
+    /// The relay's only; it learns no address.
+    RelayOnly,
+}
+
+impl PathsAllowed {
+    /// As the core has it.
+    #[must_use]
+    pub const fn policy(self) -> Option<Policy> {
+        match self {
+            Self::Default => None,
+            Self::All => Some(Policy::All),
+            Self::NoLan => Some(Policy::NoLan),
+            Self::RelayOnly => Some(Policy::RelayOnly),
+        }
+    }
+}
+
+/// `PUT /v1/contacts/{address}/paths`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ContactPaths {
+    /// What is allowed.
+    pub paths: PathsAllowed,
 }
 
 /// What to show of oneself.

@@ -19,13 +19,14 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
 use super::access::{Access, AccessError};
 use super::bodies::{
-    ContactAdd, LetterSend, LetterSent, PresenceSet, Setting, TransferAccept, TransferLimit, TransferSend,
-    Words,
+    ContactAdd, ContactPaths, LetterSend, LetterSent, PathsAllowed, PresenceSet, Setting, TransferAccept,
+    TransferLimit, TransferSend, Words,
 };
 use super::kind::ErrorBody;
+use crate::core::check::NetcheckView;
 use crate::core::command::{CommandError, ErrorKind};
 use crate::core::event::Event;
-use crate::core::view::{ContactView, LetterView, StatusView, TransferView};
+use crate::core::view::{ContactView, LetterView, PathView, StatusView, TransferView};
 use crate::events::Cursor;
 
 /// How long an answer may take. The daemon itself waits for the rendezvous for less.
@@ -114,6 +115,30 @@ impl ApiClient {
     /// What the daemon answers, or why it does not.
     pub async fn remove_contact(&self, address: &str, text: String) -> Result<(), CommandError> {
         self.tell(Method::DELETE, &format!("/v1/contacts/{address}"), &Words { text }).await
+    }
+
+    /// Chooses over which paths a contact may reach us.
+    ///
+    /// # Errors
+    /// What the daemon answers, or why it does not.
+    pub async fn allow_paths(&self, address: &str, paths: PathsAllowed) -> Result<(), CommandError> {
+        self.tell(Method::PUT, &format!("/v1/contacts/{address}/paths"), &ContactPaths { paths }).await
+    }
+
+    /// How the devices of a contact are reached.
+    ///
+    /// # Errors
+    /// What the daemon answers, or why it does not.
+    pub async fn paths(&self, address: &str) -> Result<Vec<PathView>, CommandError> {
+        self.get(&format!("/v1/paths/{address}")).await
+    }
+
+    /// What the network allows.
+    ///
+    /// # Errors
+    /// What the daemon answers, or why it does not.
+    pub async fn netcheck(&self) -> Result<NetcheckView, CommandError> {
+        self.get("/v1/netcheck").await
     }
 
     /// Sends words.

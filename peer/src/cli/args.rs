@@ -8,7 +8,7 @@ use hobnob_wire::invite::Invite;
 use hobnob_wire::{Address, Name, TransferId};
 
 use super::units::parse_rate;
-use crate::api::bodies::{LETTERS_DEFAULT, LETTERS_MAX, PresenceState};
+use crate::api::bodies::{LETTERS_DEFAULT, LETTERS_MAX, PathsAllowed, PresenceState};
 use crate::core::view::LetterState;
 use crate::events::Cursor;
 
@@ -63,6 +63,14 @@ pub(super) enum Command {
     },
     /// Show the own address, device, session and links
     Status,
+    /// Show what this network allows, and what would help
+    Netcheck,
+    /// Show how a contact is reached, and what the last attempt met with
+    Path {
+        /// Whom
+        #[arg(value_parser = parse_address)]
+        address: String,
+    },
     /// Contacts and requests
     #[command(subcommand)]
     Contact(Contact),
@@ -149,6 +157,14 @@ pub(super) enum Contact {
         /// A last word; the rendezvous can read it
         #[arg(long, value_name = "T", default_value = "", hide_default_value = true)]
         text: String,
+    },
+    /// Choose over which paths a contact may reach you, and so what it learns of your addresses
+    Paths {
+        /// Whom
+        #[arg(value_parser = parse_address)]
+        address: String,
+        /// What is allowed
+        paths: PathsAllowed,
     },
     /// List contacts
     List,
@@ -326,6 +342,10 @@ mod tests {
             "contact reject bob".into(),
             "contact remove bob --text bye".into(),
             "contact list --json".into(),
+            "contact paths bob relay-only".into(),
+            "contact paths bob default".into(),
+            "path bob --json".into(),
+            "netcheck --json".into(),
             "presence set away -m lunch".into(),
             "presence set hidden".into(),
             "send bob hi --wait delivered --timeout 0.5".into(),
@@ -370,6 +390,8 @@ mod tests {
             ("file send bob a --limit -5", ValueValidation),
             ("file limit aaaaaaaaaaaaaaaaaaaaaaaaaa -5", ValueValidation),
             ("presence set gone", InvalidValue),
+            ("contact paths bob lan", InvalidValue),
+            ("path", MissingRequiredArgument),
         ];
         for (line, expected) in table {
             assert_eq!(parse(line).map(|_| ()), Err(expected), "{line}");

@@ -26,6 +26,10 @@ pub(super) async fn run(api: &ApiClient, contact: Contact, output: Output) -> Re
             api.remove_contact(&address, text).await?;
             output.note(&format!("Removed {address}."));
         }
+        Contact::Paths { address, paths } => {
+            api.allow_paths(&address, paths).await?;
+            output.note("It holds for links from now on; those under another choice were closed.");
+        }
         Contact::List => list(&api.contacts().await?, output)?,
     }
     Ok(())

@@ -11,8 +11,10 @@ mod contact;
 mod file;
 mod letter;
 mod letters;
+mod netcheck;
 mod opening;
 mod output;
+mod path;
 mod progress;
 mod secret;
 mod shown;
@@ -115,6 +117,8 @@ async fn perform(global: &Global, command: Command, output: Output) -> Result<()
         Command::Login { account } => account::login(&home()?, &account, output).await,
         Command::Up { api_port } => daemon::run(options(global, home()?), api_port, output).await,
         Command::Status => status::show(&api()?, output).await,
+        Command::Netcheck => netcheck::run(&api()?, output).await,
+        Command::Path { address } => path::show(&api()?, &address, output).await,
         Command::Contact(contact) => contact::run(&api()?, contact, output).await,
         Command::Presence(presence) => status::presence(&api()?, presence, output).await,
         Command::Send(send) => letter::send(&api()?, send, output).await,

@@ -4,6 +4,7 @@ use super::file::transfer_line;
 use super::letter::name;
 use super::letters;
 use super::output::Output;
+use super::path;
 use super::shown;
 use super::stop::Stop;
 use crate::api::client::{ApiClient, Happening, Notice};
@@ -69,6 +70,7 @@ fn words(event: &Event) -> String {
         Event::Typing { address, active: false } => format!("typing    {address} is not writing"),
         Event::Transfer(transfer) => format!("file      {}", transfer_line(transfer)),
         Event::LinkUp(link) => format!("link      {} is linked ({})", link.address, link.path),
+        Event::Path(path) => format!("link      {} is reached {}", path.address, path::by(path)),
         Event::LinkDown { address, reason, .. } => {
             format!("link      {address} is no longer linked: {}", shown::line(reason))
         }

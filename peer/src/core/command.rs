@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 
+use hobnob_nat::core::agent::Policy;
 use hobnob_wire::presence::Availability;
 use hobnob_wire::{Address, LetterId, TransferId};
 use thiserror::Error;
 
-use super::view::{ContactView, LetterState, LetterView, StatusView, TransferView};
+use super::view::{ContactView, LetterState, LetterView, PathView, StatusView, TransferView};
 
 /// Names a command until it is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -42,6 +43,18 @@ pub enum Command {
         address: Address,
         /// A last word.
         text: String,
+    },
+    /// Over which paths a contact may reach us. Links under another policy are closed.
+    ContactPaths {
+        /// Whom.
+        address: Address,
+        /// What is allowed; as in general when absent.
+        paths: Option<Policy>,
+    },
+    /// How the devices of a contact are reached. Answer: [`Reply::Paths`].
+    Path {
+        /// Whose.
+        address: Address,
     },
     /// What to show of oneself. Kept and shown again after a restart.
     Presence {
@@ -162,6 +175,8 @@ pub enum Reply {
     },
     /// Letters.
     Letters(Vec<LetterView>),
+    /// Paths, one for each device that was reached lately.
+    Paths(Vec<PathView>),
     /// Transfers.
     Transfers(Vec<TransferView>),
     /// Settings and their values.

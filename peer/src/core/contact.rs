@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use hobnob_nat::core::agent::Policy;
 use hobnob_wire::contact::{ContactChange, ContactRequest, ContactText, Pending, Subscription};
 use hobnob_wire::limits::{CONTACT_TEXT_BYTES_MAX, CONTACTS_MAX};
 use hobnob_wire::presence::{Availability, Presence};
 use hobnob_wire::{Address, Refusal};
 
 use super::command::{CommandError, ErrorKind};
+use super::link::policy_name;
 use super::store::Store;
 use super::view::ContactView;
 
@@ -26,6 +28,8 @@ pub struct Contact {
     pub text: String,
     /// Why nothing is exchanged with it, if so.
     pub warning: Option<String>,
+    /// Over which paths it may reach us, when that is not as in general.
+    pub paths: Option<Policy>,
 }
 
 /// The roster in memory.
@@ -70,6 +74,29 @@ impl Contacts {
         self.presence.get(address).is_some_and(|presence| presence.availability != Availability::Offline)
     }
 
+    /// Over which paths the account may reach us, when that is not as in general.
+    pub(crate) fn paths(&self, address: &Address) -> Option<Policy> {
+        self.contacts.get(address).and_then(|contact| contact.paths)
+    }
+
+    /// Sets over which paths a contact may reach us; as in general when absent.
+    ///
+    /// # Errors
+    /// When it is no contact.
+    pub(crate) fn set_paths<S: Store>(
+        &mut self,
+        store: &mut S,
+        address: &Address,
+        paths: Option<Policy>,
+    ) -> Result<Result<(), CommandError>, S::Error> {
+        let Some(contact) = self.contacts.get_mut(address) else {
+            return Ok(Err(not_a_contact(address)));
+        };
+        contact.paths = paths;
+        store.put_contact(address, contact)?;
+        Ok(Ok(()))
+    }
+
     /// All contacts.
     pub(crate) fn addresses(&self) -> impl Iterator<Item = &Address> {
         self.contacts.keys()
@@ -112,6 +139,7 @@ impl Contacts {
             pending: change.pending,
             text: change.text.as_str().to_owned(),
             warning: store.warning(address)?,
+            paths: self.paths(address),
         };
         if self.contacts.get(address) == Some(&contact) {
             return Ok(Changed::Nothing);
@@ -150,6 +178,7 @@ impl Contacts {
             presence: availability(presence.availability).to_owned(),
             status_text: presence.text.as_str().to_owned(),
             path: path.to_owned(),
+            paths: contact.paths.map_or("default", policy_name).to_owned(),
             text: contact.text.clone(),
             warning: contact.warning.clone(),
         })

@@ -1,12 +1,12 @@
 //! What the engine wants done, in order, after its transaction has been committed.
 
-use std::net::SocketAddr;
-
+use hobnob_nat::core::agent::{Exchange, Remote};
 use hobnob_wire::close::LinkClose;
+use hobnob_wire::datagram::Channel;
 use hobnob_wire::keys::AgreementKey;
 use hobnob_wire::link::{LinkFrame, LinkHello};
 use hobnob_wire::session::Request;
-use hobnob_wire::{AttemptId, RequestId};
+use hobnob_wire::{AttemptId, DeviceId, RequestId};
 
 use super::command::{CommandError, CommandId, Reply};
 use super::event::Event;
@@ -43,12 +43,14 @@ pub enum Effect {
         /// Place in the mailbox.
         up_to: u64,
     },
-    /// Dial a peer: all candidates, the first that answers wins.
+    /// Tell whoever finds paths to peers.
+    Reach(ReachOrder),
+    /// Dial a peer over whatever path there is.
     Dial {
         /// Names the attempt in the answer.
         attempt: AttemptId,
-        /// Where.
-        candidates: Vec<SocketAddr>,
+        /// Whom.
+        device: DeviceId,
         /// The peer's Noise key.
         noise: AgreementKey,
         /// What to say in the Noise handshake.
@@ -78,4 +80,35 @@ pub enum Effect {
     },
     /// Something for the transfer shell.
     Transfer(TransferJob),
+}
+
+/// What whoever finds paths to peers is told.
+#[derive(Debug, PartialEq)]
+pub enum ReachOrder {
+    /// We have begun to exchange signals with a device.
+    Exchange {
+        /// Which.
+        device: DeviceId,
+        /// Under which keys and policy.
+        exchange: Exchange,
+    },
+    /// A device has told where it can be reached.
+    Remote {
+        /// Which.
+        device: DeviceId,
+        /// What it told.
+        remote: Remote,
+    },
+    /// The relay forwards between us and a device.
+    Channel {
+        /// Which.
+        device: DeviceId,
+        /// Where; `None` when it does not.
+        channel: Option<Channel>,
+    },
+    /// A device is not to be reached any more.
+    Forget {
+        /// Which.
+        device: DeviceId,
+    },
 }

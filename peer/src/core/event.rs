@@ -3,7 +3,9 @@
 use hobnob_wire::{Address, DeviceId, LetterId};
 use serde::{Deserialize, Serialize};
 
-use super::view::{ContactView, LetterState, LetterView, LinkView, SessionState, TransferView, as_text};
+use super::view::{
+    ContactView, LetterState, LetterView, LinkView, PathView, SessionState, TransferView, as_text,
+};
 
 /// Something happened and is on disk.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -52,6 +54,8 @@ pub enum Event {
     Transfer(TransferView),
     /// A link came up.
     LinkUp(LinkView),
+    /// A link that is up runs over another path now.
+    Path(PathView),
     /// A link went down.
     LinkDown {
         /// The contact.

@@ -1,13 +1,15 @@
 //! What the shell tells the engine.
 
-use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
+use hobnob_nat::core::agent::PathReport;
 use hobnob_wire::account::AccountAnswer;
 use hobnob_wire::keys::AgreementKey;
 use hobnob_wire::link::{LinkFrame, LinkHello};
 use hobnob_wire::session::{Answer, Push};
-use hobnob_wire::{AttemptId, Refusal, RequestId};
+use hobnob_wire::signal::{Candidate, Mapping};
+use hobnob_wire::{AttemptId, DeviceId, Refusal, RequestId};
 
 use super::command::{Command, CommandId};
 use super::transfer::TransferReport;
@@ -15,26 +17,6 @@ use super::transfer::TransferReport;
 /// A connection to a peer, numbered by the shell, from the first byte of its handshake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LinkId(pub u64);
-
-/// What a link runs over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PathKind {
-    /// Private, link-local or loopback addresses.
-    Lan,
-    /// Public addresses.
-    Direct,
-}
-
-impl PathKind {
-    /// As users read it.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Lan => "lan",
-            Self::Direct => "direct",
-        }
-    }
-}
 
 /// Why a request got no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,8 +56,20 @@ pub enum Input {
     },
     /// The rendezvous says something.
     Pushed(Box<Push>),
-    /// Own addresses at which peers may reach us, best first; told at start and when they change.
-    Candidates(Vec<SocketAddr>),
+    /// Where peers may reach us; told at start and when it changes.
+    Own {
+        /// Best first.
+        candidates: Vec<Candidate>,
+        /// What the NAT before us does.
+        mapping: Mapping,
+    },
+    /// The path to a peer has changed, or something else that users are shown of it.
+    Path {
+        /// The peer.
+        device: DeviceId,
+        /// What it is now.
+        report: Arc<PathReport>,
+    },
     /// The other side of a handshake said who it is and proved `noise`. Answered by
     /// [`Effect::AdmitLink`](super::effect::Effect::AdmitLink) or
     /// [`Effect::CloseLink`](super::effect::Effect::CloseLink).
@@ -93,8 +87,6 @@ pub enum Input {
     LinkUp {
         /// An admitted link.
         link: LinkId,
-        /// What it runs over.
-        path: PathKind,
         /// Time that the handshakes of QUIC and Noise took.
         handshake: Duration,
     },
@@ -112,7 +104,7 @@ pub enum Input {
         /// Why, in words.
         reason: String,
     },
-    /// No candidate answered, or the handshake failed.
+    /// The peer did not answer, or the handshake failed.
     DialFailed {
         /// The attempt.
         attempt: AttemptId,

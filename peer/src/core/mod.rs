@@ -4,6 +4,7 @@
 //! inside one transaction, commits, and only then performs the [`Effect`](effect::Effect)s. Nothing here
 //! reads a clock, draws a random number, or touches a socket or a file.
 
+pub mod check;
 pub mod command;
 pub mod contact;
 pub mod effect;
@@ -19,7 +20,7 @@ pub mod time;
 pub mod transfer;
 pub mod view;
 
-mod link;
+pub(crate) mod link;
 mod session;
 #[cfg(test)]
 pub(crate) mod testing;

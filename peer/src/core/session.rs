@@ -2,6 +2,7 @@
 
 use hobnob_wire::Address;
 use hobnob_wire::bounded::List;
+use hobnob_wire::invite::Invite;
 use hobnob_wire::mailbox::MailboxRequest;
 use hobnob_wire::session::Request;
 
@@ -124,17 +125,24 @@ impl Session {
             State::Up => (SessionState::Up, None),
             State::Down { problem } => (SessionState::Down, Some(problem.clone())),
         };
-        let rendezvous = &keys.identity.rendezvous;
-        let host = &rendezvous.host;
-        let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
         StatusView {
             address: keys.identity.address.clone(),
             session,
             problem,
             device: keys.identity.device,
-            rendezvous: format!("{host}:{}", rendezvous.port),
+            rendezvous: place(&keys.identity.rendezvous),
             links: Vec::new(),
         }
+    }
+}
+
+/// Where a rendezvous is, as users read it: `host:port`.
+pub(crate) fn place(rendezvous: &Invite) -> String {
+    let host = &rendezvous.host;
+    if host.contains(':') {
+        format!("[{host}]:{}", rendezvous.port)
+    } else {
+        format!("{host}:{}", rendezvous.port)
     }
 }
 

@@ -2,11 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
+use hobnob_nat::core::agent::Policy;
+use hobnob_nat::core::proxy::Proxy;
 use hobnob_wire::limits::STATUS_TEXT_BYTES_MAX;
 use hobnob_wire::presence::{Availability, Presence, PresenceSet, StatusText};
 
 use super::command::{CommandError, ErrorKind};
 use super::contact::availability;
+use super::link::policy_named;
 use super::store::{SettingStore, Store};
 use super::transfer::AutoAccept;
 
@@ -15,6 +18,75 @@ pub const AUTO_ACCEPT: &str = "files.auto_accept";
 /// Absolute folder for received files. The shell sets the first value, because only it knows the user's
 /// home.
 pub const FOLDER: &str = "files.dir";
+/// UDP port of this device; 0 for any. Taken at the next start.
+pub const PORT: &str = "net.port";
+/// Over which paths contacts may reach us: `all`, `no-lan` or `relay-only`.
+pub const PATHS: &str = "net.paths";
+/// Whether the router is asked to forward our port: `on` or `off`. Taken at the next start.
+pub const PORT_MAPPING: &str = "net.port_mapping";
+/// The proxy for networks that let only TCP out; empty for none. Taken at the next start.
+pub const PROXY: &str = "net.proxy";
+
+/// One setting: its name, its first value, what a value must be, in code and in words.
+struct Setting {
+    key: &'static str,
+    first: &'static str,
+    is_valid: fn(&str) -> bool,
+    wanted: &'static str,
+}
+
+const SETTINGS: [Setting; 6] = [
+    Setting {
+        key: AUTO_ACCEPT,
+        first: "nobody",
+        is_valid: |value| matches!(value, "nobody" | "contacts"),
+        wanted: "`nobody` or `contacts`",
+    },
+    Setting {
+        key: FOLDER,
+        first: "",
+        is_valid: |value| Path::new(value).is_absolute(),
+        wanted: "an absolute path, as /home/me/Downloads",
+    },
+    Setting {
+        key: PATHS,
+        first: "all",
+        is_valid: |value| policy_named(value).is_some(),
+        wanted: "`all`, `no-lan` or `relay-only`",
+    },
+    Setting {
+        key: PORT,
+        first: "0",
+        is_valid: |value| value.parse::<u16>().is_ok_and(|port| port == 0 || port >= PORT_MIN),
+        wanted: "a port from 1024 to 65535, or 0 for any",
+    },
+    Setting {
+        key: PORT_MAPPING,
+        first: "on",
+        is_valid: |value| matches!(value, "on" | "off"),
+        wanted: "`on` or `off`",
+    },
+    Setting {
+        key: PROXY,
+        first: "",
+        is_valid: |value| value.is_empty() || value.parse::<Proxy>().is_ok(),
+        wanted: "empty, or a proxy as http://host:port or socks5://host:port",
+    },
+];
+
+/// Ports below this belong to services of the system; peers do not dial them.
+const PORT_MIN: u16 = 1_024;
+
+/// What the shell must know before it opens its socket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NetSettings {
+    /// UDP port; 0 for any.
+    pub port: u16,
+    /// Whether the router is asked to forward it.
+    pub port_mapping: bool,
+    /// The proxy to go through.
+    pub proxy: Option<Proxy>,
+}
 
 const AVAILABILITY: &str = "presence.availability";
 const HIDDEN: &str = "presence.hidden";
@@ -24,10 +96,32 @@ const TEXT: &str = "presence.text";
 const VALUE_BYTES_MAX: usize = 4_096;
 
 /// Every setting and its value.
-pub(crate) fn all<S: Store>(store: &mut S) -> Result<Vec<(String, String)>, S::Error> {
-    let auto_accept = store.setting(AUTO_ACCEPT)?.unwrap_or_else(|| "nobody".to_owned());
-    let folder = store.setting(FOLDER)?.unwrap_or_default();
-    Ok(vec![(AUTO_ACCEPT.to_owned(), auto_accept), (FOLDER.to_owned(), folder)])
+pub(crate) fn all<S: SettingStore>(store: &mut S) -> Result<Vec<(String, String)>, S::Error> {
+    let all = |setting: &Setting| Ok((setting.key.to_owned(), kept(store, setting.key)?));
+    SETTINGS.iter().map(all).collect()
+}
+
+/// The value of a setting, the first one until the user sets another.
+fn kept<S: SettingStore>(store: &mut S, key: &str) -> Result<String, S::Error> {
+    let first = SETTINGS.iter().find(|setting| setting.key == key).map_or("", |setting| setting.first);
+    Ok(store.setting(key)?.unwrap_or_else(|| first.to_owned()))
+}
+
+/// Who may learn our addresses, where nothing else is set for a contact.
+pub(crate) fn paths<S: SettingStore>(store: &mut S) -> Result<Policy, S::Error> {
+    Ok(policy_named(&kept(store, PATHS)?).unwrap_or(Policy::All))
+}
+
+/// What the shell must know before it opens its socket.
+///
+/// # Errors
+/// The store's.
+pub fn net<S: SettingStore>(store: &mut S) -> Result<NetSettings, S::Error> {
+    Ok(NetSettings {
+        port: kept(store, PORT)?.parse().unwrap_or(0),
+        port_mapping: kept(store, PORT_MAPPING)? == "on",
+        proxy: kept(store, PROXY)?.parse().ok(),
+    })
 }
 
 /// Sets where received files go, unless the user has. The shell calls it before the engine opens the
@@ -43,12 +137,12 @@ pub fn set_default_folder<S: SettingStore>(store: &mut S, folder: &Path) -> Resu
 }
 
 /// What transfers must know.
-pub(crate) fn files<S: Store>(store: &mut S) -> Result<(AutoAccept, PathBuf), S::Error> {
-    let auto_accept = match store.setting(AUTO_ACCEPT)?.as_deref() {
-        Some("contacts") => AutoAccept::Contacts,
+pub(crate) fn files<S: SettingStore>(store: &mut S) -> Result<(AutoAccept, PathBuf), S::Error> {
+    let auto_accept = match kept(store, AUTO_ACCEPT)?.as_str() {
+        "contacts" => AutoAccept::Contacts,
         _ => AutoAccept::Nobody,
     };
-    Ok((auto_accept, store.setting(FOLDER)?.unwrap_or_default().into()))
+    Ok((auto_accept, kept(store, FOLDER)?.into()))
 }
 
 /// Checks a setting before it is kept.
@@ -57,16 +151,12 @@ pub(crate) fn check(key: &str, value: &str) -> Result<(), CommandError> {
     if value.len() > VALUE_BYTES_MAX {
         return usage(format!("A value may have at most {VALUE_BYTES_MAX} bytes."));
     }
-    match key {
-        AUTO_ACCEPT if matches!(value, "nobody" | "contacts") => Ok(()),
-        AUTO_ACCEPT => usage(format!("`{AUTO_ACCEPT}` is `nobody` or `contacts`.")),
-        FOLDER if Path::new(value).is_absolute() => Ok(()),
-        FOLDER => usage(format!("`{FOLDER}` is an absolute path, as /home/me/Downloads.")),
-        _ => Err(CommandError::new(
-            ErrorKind::NotFound,
-            format!("There is no setting `{key}`. There are `{AUTO_ACCEPT}` and `{FOLDER}`."),
-        )),
-    }
+    let Some(setting) = SETTINGS.iter().find(|setting| setting.key == key) else {
+        let known: Vec<String> = SETTINGS.iter().map(|setting| format!("`{}`", setting.key)).collect();
+        let text = format!("There is no setting `{key}`. There are {}.", known.join(", "));
+        return Err(CommandError::new(ErrorKind::NotFound, text));
+    };
+    if (setting.is_valid)(value) { Ok(()) } else { usage(format!("`{key}` is {}.", setting.wanted)) }
 }
 
 /// What was set to be shown; online without text at first.
@@ -113,5 +203,29 @@ mod tests {
         assert_eq!(check(FOLDER, "/tmp/files"), Ok(()));
         assert_eq!(check(FOLDER, "files").unwrap_err().kind, ErrorKind::Usage);
         assert_eq!(check("files.color", "red").unwrap_err().kind, ErrorKind::NotFound);
+        for (key, good, bad) in [
+            (PORT, ["0", "1024", "65535"].as_slice(), ["1023", "65536", "-1", ""].as_slice()),
+            (PATHS, &["all", "no-lan", "relay-only"], &["lan", ""]),
+            (PORT_MAPPING, &["on", "off"], &["yes"]),
+            (
+                PROXY,
+                &["", "http://proxy.example:8080", "socks5://[2001:db8::1]:1080"],
+                &["ftp://proxy:21", "http://proxy", "http://:80", "socks5://a b:1"],
+            ),
+        ] {
+            for value in good {
+                assert_eq!(check(key, value), Ok(()), "{key} {value}");
+            }
+            for value in bad {
+                assert_eq!(check(key, value).unwrap_err().kind, ErrorKind::Usage, "{key} {value}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_setting_that_has_a_first_value_would_take_it() {
+        for setting in SETTINGS.iter().filter(|setting| setting.key != FOLDER) {
+            assert_eq!(check(setting.key, setting.first), Ok(()), "{}", setting.key);
+        }
     }
 }

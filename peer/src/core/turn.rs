@@ -25,8 +25,10 @@ pub(crate) enum Asked {
     Deposit(LetterId, Address, Vec<DeviceId>),
     /// Own prekeys are published.
     Publish,
-    /// A signal is passed on.
+    /// An offer or an answer is passed on.
     Signal(AttemptId),
+    /// A device is told that we can be reached elsewhere now.
+    Update(DeviceId),
 }
 
 /// What was asked of the rendezvous and is not answered.

@@ -57,10 +57,56 @@ pub struct LinkView {
     /// The contact's device.
     #[serde(with = "as_text")]
     pub device: DeviceId,
-    /// `lan` or `direct`.
+    /// As in [`PathView::path`].
     pub path: String,
     /// Time from dialing to the end of the handshake, in microseconds.
     pub handshake_us: u64,
+}
+
+/// `hobnob path`: how one device of a contact is reached.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PathView {
+    /// The contact.
+    pub address: Address,
+    /// The contact's device.
+    #[serde(with = "as_text")]
+    pub device: DeviceId,
+    /// `lan`, `direct-v4`, `direct-v6`, `mapped`, `punched`, `predicted`, `relayed`, `tunnelled`, or `none`.
+    pub path: String,
+    /// Who relays, `host:port`, when somebody does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub relay: Option<String>,
+    /// Where the device is, when the path is direct.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remote: Option<String>,
+    /// Since when the path is what it is: RFC 3339, UTC, milliseconds.
+    pub since: String,
+    /// Round-trip time, in microseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rtt_us: Option<u64>,
+    /// Packets lost of a million sent over the life of the link. Not told in events.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub loss_ppm: Option<u32>,
+    /// Largest packet that passes, in bytes. Not told in events.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mtu: Option<u16>,
+    /// Why there is no direct path, and what would help.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why_not_direct: Option<String>,
+    /// Packets that were sent to find the path.
+    pub checks: u32,
+    /// What happened in the last attempt, oldest first. Not told in events.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub log: Vec<PathNote>,
+}
+
+/// Something that happened on the way to a path.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PathNote {
+    /// Milliseconds after the first note.
+    pub after_ms: u64,
+    /// In words.
+    pub text: String,
 }
 
 /// One line of `hobnob contact list`.
@@ -76,8 +122,10 @@ pub struct ContactView {
     pub presence: String,
     /// Status text.
     pub status_text: String,
-    /// `lan`, `direct`, or `none` without a link.
+    /// As in [`PathView::path`]; `none` without a link.
     pub path: String,
+    /// Over which paths this contact may reach us: `default` (as `net.paths` says), `all`, `no-lan` or `relay-only`.
+    pub paths: String,
     /// Text that came with a request or a removal.
     pub text: String,
     /// Why nothing is sent to this contact, when its device list cannot be trusted.
@@ -185,7 +233,7 @@ pub struct TransferView {
     pub rate: u64,
     /// Seconds to go at this rate.
     pub eta: Option<u64>,
-    /// `lan`, `direct`, or `none` without a link.
+    /// As in [`PathView::path`]; `none` without a link.
     pub path: String,
     /// Limit in bytes per second; 0 for none.
     pub limit: u64,

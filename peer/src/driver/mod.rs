@@ -12,13 +12,14 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use hobnob_nat::Reach;
 use hobnob_wire::session::ClientFrame;
 use tokio::runtime::{Handle, Runtime};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::sleep;
 
 pub(crate) use self::entropy::SystemEntropy;
-pub(crate) use self::message::{Inputs, Message, channel};
+pub(crate) use self::message::{Inputs, Message, Stopped, channel};
 use self::requests::Requests;
 use crate::core::command::{CommandError, CommandId, Reply};
 use crate::core::effect::Effect;
@@ -27,7 +28,7 @@ use crate::core::input::Input;
 use crate::core::time::Now;
 use crate::events::Ring;
 use crate::net::streams::TransferShell;
-use crate::net::{Dial, LinkRoom, LinkTable, Order};
+use crate::net::{self, Dial, LinkRoom, LinkTable, Order};
 use crate::store::{Database, StoreError};
 
 /// Messages that one transaction handles. More would gain nothing (SQLite is as fast at 64), and delay the first.
@@ -38,6 +39,8 @@ const BATCH_MAX: usize = 64;
 pub(crate) struct Outside {
     /// The runtime on which everything else runs.
     pub(crate) runtime: Handle,
+    /// Finds paths to peers.
+    pub(crate) reach: Reach,
     /// Dials links.
     pub(crate) links: Arc<LinkRoom>,
     /// Moves the bytes of files.
@@ -200,8 +203,9 @@ impl Driver {
             Effect::MailboxAck { up_to } => {
                 self.requests.say(&ClientFrame::MailboxAck { up_to }, &self.clock)
             }
-            Effect::Dial { attempt, candidates, noise, hello } => {
-                let dial = Dial { attempt, candidates, noise, hello };
+            Effect::Reach(order) => net::order(&self.outside.reach, order),
+            Effect::Dial { attempt, device, noise, hello } => {
+                let dial = Dial { attempt, device, noise, hello };
                 self.outside.runtime.spawn(Arc::clone(&self.outside.links).dial(dial));
             }
             Effect::AdmitLink { link, hello } => self.links.order(link, Order::Admit(hello)),

@@ -1,27 +1,26 @@
 //! The life of a link: dialed or accepted, introduced, admitted, up, gone. One task each.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use hobnob_nat::core::candidate::foreign_candidates;
-use hobnob_nat::{Arrival, Endpoint, Loopback, Place, open_link_any, raise_link_limits, remote_address};
-use hobnob_wire::AttemptId;
+use hobnob_nat::{Arrival, Endpoint, Place, Reach, raise_link_limits, remote_address};
 use hobnob_wire::close::LinkClose;
 use hobnob_wire::keys::AgreementKey;
 use hobnob_wire::link::{LinkHello, seal_frame};
 use hobnob_wire::noise::NoiseKeypair;
 use hobnob_wire::seal::SealKey;
+use hobnob_wire::{AttemptId, DeviceId};
 use quinn::{Connection, RecvStream, SendStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::LinkHandle;
 use super::handshake::{Control, Failed, Met, initiate, read_sealed, respond};
 use super::links::{Closer, LinkControl, Order};
+use super::measured::{Measured, Meters};
 use super::streams::TransferShell;
-use crate::core::input::{Input, LinkId, PathKind};
+use crate::core::input::{Input, LinkId};
 use crate::driver::{Inputs, Message};
 
 /// Links at a time, those to be included. Contacts in hundreds do not all talk at once.
@@ -43,7 +42,7 @@ pub(crate) struct LinkRoom {
     noise: NoiseKeypair,
     inputs: Inputs,
     transfers: TransferShell,
-    loopback: watch::Receiver<Loopback>,
+    meters: Meters,
     places: Arc<Semaphore>,
     next: AtomicU64,
 }
@@ -52,7 +51,7 @@ pub(crate) struct LinkRoom {
 #[derive(Debug)]
 pub(crate) struct Dial {
     pub(crate) attempt: AttemptId,
-    pub(crate) candidates: Vec<SocketAddr>,
+    pub(crate) device: DeviceId,
     pub(crate) noise: AgreementKey,
     pub(crate) hello: Box<LinkHello>,
 }
@@ -79,15 +78,34 @@ impl LinkRoom {
         noise: NoiseKeypair,
         inputs: Inputs,
         transfers: TransferShell,
-        loopback: watch::Receiver<Loopback>,
     ) -> Self {
         let places = Arc::new(Semaphore::new(LINKS_MAX));
-        Self { endpoint, noise, inputs, transfers, loopback, places, next: AtomicU64::new(1) }
+        Self {
+            endpoint,
+            noise,
+            inputs,
+            transfers,
+            meters: Meters::default(),
+            places,
+            next: AtomicU64::new(1),
+        }
     }
 
     #[cfg(test)]
     pub(super) fn free_places(&self) -> usize {
         self.places.available_permits()
+    }
+
+    /// What is measured on the link to a device.
+    pub(crate) fn measured(&self, device: DeviceId) -> Option<Measured> {
+        self.meters.of(device)
+    }
+
+    /// Waits until there is no link, nor a link to be that has proved a key.
+    pub(crate) async fn idle(&self) {
+        let all = u32::try_from(LINKS_MAX).unwrap_or(u32::MAX);
+        // Fails only when closed, which nobody does.
+        let _ = self.places.acquire_many(all).await;
     }
 
     /// Accepts links until the driver or the endpoint stops.
@@ -142,15 +160,10 @@ impl LinkRoom {
         let Ok(permit) = Arc::clone(&self.places).try_acquire_owned() else {
             return Err(format!("there are {LINKS_MAX} links already"));
         };
-        let loopback = *self.loopback.borrow();
-        let candidates = foreign_candidates(&dial.candidates, loopback);
         let connection = tokio::select! {
-            opened = open_link_any(&self.endpoint, &candidates) => opened.map_err(|failures| {
-                match failures.first() {
-                    Some((_, error)) => format!("none of {} addresses answers: {error}", failures.len()),
-                    None => "the other device offers no address that can be dialed".into(),
-                }
-            })?,
+            opened = self.endpoint.open_link(Reach::address(dial.device)) => {
+                opened.map_err(|error| format!("the other device does not answer: {error}"))?
+            }
             () = self.inputs.closed() => return Ok(()),
         };
         let candidate = Candidate::new(connection, Some(dial.attempt), began, Some(permit), None);
@@ -170,8 +183,14 @@ impl LinkRoom {
         let link = LinkId(self.next.fetch_add(1, Ordering::Relaxed));
         let (control, orders) = LinkControl::new(candidate.closer.clone());
         let Met { hello, noise, rest } = met;
+        // Each device has an address of its own here, and what comes from there was proved with its key.
+        if remote_address(&candidate.connection) != Reach::address(hello.device) {
+            return candidate.closer.close(LinkClose::HandshakeFailed);
+        }
+        self.meters.insert(link, hello.device, candidate.connection.clone());
         let greeting = Message::Greeting { link, attempt: candidate.attempt, hello, noise, control };
         if self.inputs.send(greeting).await.is_err() {
+            self.meters.remove(link);
             return candidate.closer.close(LinkClose::GoingAway);
         }
         let mut orders = orders;
@@ -185,6 +204,7 @@ impl LinkRoom {
             Ok(Err(failed)) => failed,
             Err(_) => Failed::Close(LinkClose::HandshakeTimeout),
         };
+        self.meters.remove(link);
         let reason = end(&closer, failed).await;
         tracing::debug!(link = link.0, %reason, "a link is gone");
         // Without a driver nobody is left who wants to know.
@@ -209,11 +229,7 @@ impl LinkRoom {
             secret: Arc::new(keys.streams),
             direction: keys.direction,
         });
-        let path = match hobnob_nat::PathKind::of(remote_address(&connection)) {
-            hobnob_nat::PathKind::Lan => PathKind::Lan,
-            hobnob_nat::PathKind::Direct => PathKind::Direct,
-        };
-        let up = Input::LinkUp { link, path, handshake: candidate.began.elapsed() };
+        let up = Input::LinkUp { link, handshake: candidate.began.elapsed() };
         if self.inputs.send(up).await.is_err() {
             self.transfers.link_down(link);
             return Failed::Close(LinkClose::GoingAway);

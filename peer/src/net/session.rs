@@ -7,16 +7,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hobnob_nat::core::proxy::Proxy;
-use hobnob_nat::{Endpoint, Loopback, Tunnel, exporter, remote_address};
+use hobnob_nat::reach::Session as RelayAccess;
+use hobnob_nat::{Endpoint, Loopback, Reach, Tunnel, exporter, remote_address};
 use hobnob_wire::account::{AccountAnswer, AccountRequest};
 use hobnob_wire::close::SessionClose;
 use hobnob_wire::keys::Purpose;
-use hobnob_wire::session::{Answer, ClientFrame, EXPORTER_LABEL, Request, ServerFrame};
+use hobnob_wire::session::{Answer, ClientFrame, EXPORTER_LABEL, Push, Request, ServerFrame};
+use hobnob_wire::signal::RelayGrant;
 use hobnob_wire::{Refusal, RequestId, codec};
 use quinn::{Connection, ConnectionError, RecvStream, SendStream, VarInt};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, timeout};
 
+use super::LinkRoom;
 use super::connect::{ConnectError, Connector, Line};
 use super::frames::{ReadError, read_frame};
 use crate::core::input::{Input, RequestError};
@@ -34,6 +37,10 @@ const WELCOME_WITHIN: Duration = Duration::from_secs(10);
 /// How long the last frames may take to arrive when the app stops.
 const FLUSH_WITHIN: Duration = Duration::from_secs(1);
 
+/// How long the rendezvous may take to answer from where we are after the network changed. A session follows its device
+/// at once or, when its own addresses are of another kind now, never.
+const FOLLOW_WITHIN: Duration = Duration::from_secs(2);
+
 /// Frames are gathered into writes of about this size.
 const WRITE_BYTES: usize = 64 << 10;
 
@@ -46,10 +53,12 @@ pub(crate) struct Session {
     pub(crate) endpoint: Endpoint,
     pub(crate) identity: Arc<Identity>,
     pub(crate) inputs: Inputs,
-    /// Told with each session whether it runs over loopback.
-    pub(crate) loopback: watch::Sender<Loopback>,
-    /// Changes when this machine's addresses do.
-    pub(crate) network: watch::Receiver<()>,
+    /// What may still need the relay when the app stops.
+    pub(crate) links: Arc<LinkRoom>,
+    /// Told which relay there is to use.
+    pub(crate) reach: Reach,
+    /// Shown the connection while the session is up.
+    pub(crate) current: watch::Sender<Option<Connection>>,
     /// What to go through, if the network asks for it.
     pub(crate) proxy: Option<Proxy>,
 }
@@ -59,7 +68,7 @@ pub(crate) struct Session {
 enum End {
     /// The app stops.
     Stopped,
-    /// There is a better road: connect again at once.
+    /// There is a better road, or the old one is gone: connect again at once.
     Moved(String),
     /// Try again soon.
     Lost(String),
@@ -73,6 +82,7 @@ impl Session {
     /// Keeps the session until the driver stops, or until only the user can help.
     pub(crate) async fn keep(mut self) {
         let mut reconnect = Reconnect::default();
+        let mut network = self.reach.changed();
         let mut connector =
             Connector::new(self.endpoint.clone(), self.identity.rendezvous.clone(), self.proxy.take());
         let mut told = None;
@@ -82,7 +92,10 @@ impl Session {
             reconnect.lost(began.elapsed());
             let (problem, wait) = match end {
                 End::Stopped => return,
-                End::Moved(why) => (why, Some(Duration::ZERO)),
+                End::Moved(why) => {
+                    reconnect.reset();
+                    (why, Some(Duration::ZERO))
+                }
                 End::Lost(problem) => (problem, Some(reconnect.wait(&mut SystemEntropy))),
                 End::Slow(problem) => (problem, Some(reconnect.long_wait(&mut SystemEntropy))),
                 End::Final(problem) => (problem, None),
@@ -97,7 +110,7 @@ impl Session {
             let Some(wait) = wait else { return };
             tokio::select! {
                 () = sleep(wait) => {}
-                Ok(()) = self.network.changed() => {
+                Ok(()) = network.changed() => {
                     reconnect.reset();
                     connector.network_changed();
                 }
@@ -118,30 +131,42 @@ impl Session {
         };
         *told = None;
         let (frames, queue) = mpsc::channel(QUEUE_MAX);
+        // Must not keep the session when the driver has let go of it.
+        let nudges = frames.downgrade();
         if self.inputs.send(Message::SessionUp { welcome: Box::new(welcome), frames }).await.is_err() {
             close(&connection, SessionClose::Done);
             return End::Stopped;
         }
         tracing::info!("the session is up");
-        tokio::select! {
+        self.current.send_replace(Some(connection.clone()));
+        let end = tokio::select! {
             end = self.read(&connection, receive) => end,
-            () = write(queue, send) => {
+            () = async {
+                write(queue, send).await;
+                // Without us the relay would forward no goodbye.
+                let _ = timeout(2 * FLUSH_WITHIN, self.links.idle()).await;
+            } => {
                 close(&connection, SessionClose::Done);
                 End::Lost("the rendezvous does not take what it is sent; trying again".into())
             }
-            end = outgrown(connector, tunnel.as_ref(), self.network.clone()) => {
+            end = outgrown(connector, tunnel.as_ref(), self.reach.changed()) => {
                 close(&connection, SessionClose::Done);
                 end
             }
-        }
+            () = left_behind(&connection, &nudges, self.reach.changed()) => {
+                close(&connection, SessionClose::Done);
+                End::Moved("the network has changed; connecting again".into())
+            }
+        };
+        self.reach.session(None);
+        self.current.send_replace(None);
+        end
     }
 
     /// Connects and authenticates.
     async fn open(&self, connector: &mut Connector) -> Result<Opened, End> {
         let line = connector.connect().await.map_err(|error| unconnected(&error))?;
         let connection = &line.connection;
-        let over_loopback = remote_address(connection).ip().is_loopback();
-        self.loopback.send_replace(if over_loopback { Loopback::Allowed } else { Loopback::Forbidden });
         match timeout(WELCOME_WITHIN, authenticate(connection, &self.identity)).await {
             Ok(Ok((welcome, send, receive))) => Ok(Opened { line, welcome, send, receive }),
             Ok(Err(end)) => {
@@ -164,6 +189,10 @@ impl Session {
                 Ok(ServerFrame::Refused { id, refusal }) => {
                     Input::Answered { id, result: Err(RequestError::Refused(refusal)) }
                 }
+                Ok(ServerFrame::Push(Push::Relay(grant))) => {
+                    self.reach.session(Some(relay(connection, grant)));
+                    continue;
+                }
                 Ok(ServerFrame::Push(push)) => Input::Pushed(Box::new(push)),
                 Err(error) => return broken(connection, &error).await,
             };
@@ -173,6 +202,14 @@ impl Session {
             }
         }
     }
+}
+
+/// What finding paths needs to know of a session.
+fn relay(connection: &Connection, grant: RelayGrant) -> RelayAccess {
+    let rendezvous = remote_address(connection);
+    // Then peers may be on this machine, too.
+    let loopback = if rendezvous.ip().is_loopback() { Loopback::Allowed } else { Loopback::Forbidden };
+    RelayAccess { rendezvous, grant, loopback }
 }
 
 /// A session that has just been welcomed.
@@ -215,6 +252,29 @@ async fn outgrown(connector: &mut Connector, tunnel: Option<&Tunnel>, network: w
             End::Moved("the network lets UDP pass again; connecting again".into())
         }
     }
+}
+
+/// Returns when the network has changed and the rendezvous does not answer from where we are now.
+async fn left_behind(
+    connection: &Connection,
+    frames: &mpsc::WeakSender<Vec<u8>>,
+    mut network: watch::Receiver<()>,
+) {
+    network.mark_unchanged();
+    while network.changed().await.is_ok() {
+        let heard = connection.stats().udp_rx.datagrams;
+        // Acknowledges nothing, and makes QUIC say something from the new address.
+        let nudge = codec::encode_prefixed(&ClientFrame::MailboxAck { up_to: 0 });
+        let (Ok(nudge), Some(frames)) = (nudge, frames.upgrade()) else { break };
+        // A full queue says enough.
+        let _ = frames.try_send(nudge);
+        drop(frames);
+        sleep(FOLLOW_WITHIN).await;
+        if connection.stats().udp_rx.datagrams == heard {
+            return;
+        }
+    }
+    std::future::pending().await
 }
 
 /// Ends a stream and waits a little for all of it to arrive.

@@ -4,24 +4,28 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use hobnob_nat::{Endpoint, Loopback, exporter};
+use hobnob_nat::core::agent::{Exchange, Policy, Remote, Role};
+use hobnob_nat::reach::Session as RelayAccess;
+use hobnob_nat::{Endpoint, Loopback, Reach, Strangers, System, exporter};
 use hobnob_wire::bounded::{List, Opaque, Text};
 use hobnob_wire::close::LinkClose;
+use hobnob_wire::datagram::{AllocationId, DatagramKey};
 use hobnob_wire::device::{Device, DeviceEntry, DeviceList, DeviceOperation, RootCertificate, SignedEntry};
 use hobnob_wire::keys::SigningKey;
 use hobnob_wire::link::{EXPORTER_LABEL, LinkFrame, LinkHello, seal_frame};
 use hobnob_wire::noise::{Initiator, LinkKeys, NoiseKeypair};
+use hobnob_wire::signal::{Candidate, CandidateKind, Mapping, RelayGrant};
 use hobnob_wire::{AttemptId, DeviceId, LetterId, codec};
 use quinn::{Connection, RecvStream, SendStream};
 use tempfile::TempDir;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
 use super::frames::read_body;
 use super::streams::TransferShell;
 use super::{Dial, LinkRoom, LinkTable, Order};
-use crate::core::input::{Input, LinkId, PathKind};
+use crate::core::input::{Input, LinkId};
 use crate::driver::{Message, channel};
 
 /// Longer than anything here takes on a busy machine.
@@ -35,7 +39,11 @@ struct Side {
     messages: mpsc::Receiver<Message>,
     table: LinkTable,
     _home: TempDir,
-    _loopback: watch::Sender<Loopback>,
+}
+
+fn endpoint() -> Endpoint {
+    let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    Endpoint::peer_on(Arc::new(System), listen, Strangers::Ignored).unwrap()
 }
 
 fn noise(seed: u8) -> NoiseKeypair {
@@ -46,7 +54,7 @@ fn hello(seed: u8) -> Box<LinkHello> {
     let (root, self_signing, signing) = (
         SigningKey::from_seed(&[seed; 32]),
         SigningKey::from_seed(&[seed + 1; 32]),
-        SigningKey::from_seed(&[9; 32]),
+        SigningKey::from_seed(&[seed + 100; 32]),
     );
     let certificate = RootCertificate::issue(&root, self_signing.verify_key());
     let noise = noise(seed).public();
@@ -61,25 +69,21 @@ fn hello(seed: u8) -> Box<LinkHello> {
 
 impl Side {
     fn new(seed: u8) -> Self {
-        let endpoint = Endpoint::peer(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).unwrap();
+        let endpoint = endpoint();
         let (inputs, messages) = channel();
         let home = tempfile::tempdir().unwrap();
         let transfers = TransferShell::new(home.path(), mpsc::channel(1).0).unwrap();
-        let (loopback, allowed) = watch::channel(Loopback::Allowed);
-        let room = Arc::new(LinkRoom::new(endpoint.clone(), noise(seed), inputs, transfers, allowed));
+        let room = Arc::new(LinkRoom::new(endpoint.clone(), noise(seed), inputs, transfers));
         tokio::spawn(Arc::clone(&room).accept_all());
-        Self { seed, room, endpoint, messages, table: LinkTable::default(), _home: home, _loopback: loopback }
-    }
-
-    fn address(&self) -> SocketAddr {
-        self.endpoint.local_addr().unwrap()
+        Self { seed, room, endpoint, messages, table: LinkTable::default(), _home: home }
     }
 
     /// Dials `other`, expecting the device with the key of `expected`.
     fn dial(&self, other: &Self, expected: u8) {
+        meet((&self.endpoint, self.seed), (&other.endpoint, other.seed));
         let dial = Dial {
             attempt: AttemptId::new([1; 16]),
-            candidates: vec![other.address()],
+            device: hello(other.seed).device,
             noise: noise(expected).public(),
             hello: hello(self.seed),
         };
@@ -111,7 +115,7 @@ impl Side {
 
     async fn up(&mut self) {
         let input = self.input().await;
-        assert!(matches!(input, Input::LinkUp { path: PathKind::Lan, .. }), "{input:?}");
+        assert!(matches!(input, Input::LinkUp { .. }), "{input:?}");
     }
 
     async fn down(&mut self) -> String {
@@ -120,6 +124,31 @@ impl Side {
             panic!("{input:?}")
         };
         reason
+    }
+}
+
+/// Signals have told both devices where the other is. They are on one machine, as the rendezvous that they know is.
+fn meet(one: (&Endpoint, u8), other: (&Endpoint, u8)) {
+    let attempt = AttemptId::new([one.1 * 16 + other.1; 16]);
+    let key = |seed| DatagramKey::new([seed; 32]);
+    let device = |seed| hello(seed).device;
+    for ((own, own_seed), (other, other_seed)) in [(one, other), (other, one)] {
+        let reach = own.reach().unwrap();
+        let grant = RelayGrant {
+            allocation: AllocationId(0),
+            key: key(0),
+            reflectors: List::new(Vec::new()).unwrap(),
+        };
+        let rendezvous = SocketAddr::from((Ipv4Addr::LOCALHOST, 9));
+        reach.session(Some(RelayAccess { rendezvous, grant, loopback: Loopback::Allowed }));
+        let role = Role::of(device(own_seed), device(other_seed));
+        let own_key = key(own_seed);
+        let exchange = Exchange { attempt, role, policy: Policy::All, own_key, seed: 1 };
+        reach.exchange(device(other_seed), exchange);
+        let at = other.local_addr().unwrap().into();
+        let candidates = vec![Candidate { kind: CandidateKind::Host, at }];
+        let remote = Remote { attempt, key: key(other_seed), mapping: Mapping::NoNat, candidates };
+        reach.remote(device(other_seed), remote);
     }
 }
 
@@ -138,8 +167,9 @@ async fn linked() -> ((Side, LinkId), (Side, LinkId)) {
 
 /// A device that follows the protocol by hand, up to the keys.
 async fn by_hand(bob: &mut Side) -> (Endpoint, Connection, SendStream, RecvStream, LinkKeys) {
-    let endpoint = Endpoint::peer(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).unwrap();
-    let connection = endpoint.open_link(bob.address()).await.unwrap();
+    let endpoint = endpoint();
+    meet((&endpoint, 3), (&bob.endpoint, 2));
+    let connection = endpoint.open_link(Reach::address(hello(2).device)).await.unwrap();
     let psk = exporter(&connection, EXPORTER_LABEL).unwrap();
     let (mut send, mut receive) = connection.open_bi().await.unwrap();
     let payload = codec::encode(&*hello(3)).unwrap();
@@ -203,6 +233,23 @@ async fn a_device_that_the_engine_refuses_learns_why_and_not_who_we_are() {
 }
 
 #[tokio::test]
+async fn who_comes_from_the_address_of_another_device_is_not_even_asked_for_a_list() {
+    let mut bob = Side::new(2);
+    let endpoint = endpoint();
+    meet((&endpoint, 4), (&bob.endpoint, 2));
+    let connection = endpoint.open_link(Reach::address(hello(2).device)).await.unwrap();
+    let psk = exporter(&connection, EXPORTER_LABEL).unwrap();
+    let (mut send, _receive) = connection.open_bi().await.unwrap();
+    let payload = codec::encode(&*hello(3)).unwrap();
+    let (_, first) = Initiator::start(&noise(3), &noise(2).public(), &psk, &payload).unwrap();
+    send.write_all(&codec::prefix(&first).unwrap()).await.unwrap();
+    let ended = timeout(PATIENCE, connection.closed()).await.unwrap();
+    let quinn::ConnectionError::ApplicationClosed(close) = ended else { panic!("{ended}") };
+    assert_eq!(close.error_code.into_inner(), u64::from(LinkClose::HandshakeFailed.code()));
+    assert!(bob.messages.try_recv().is_err(), "the engine hears nothing of it");
+}
+
+#[tokio::test]
 async fn who_answers_without_the_expected_key_is_not_linked() {
     let (mut alice, bob) = (Side::new(1), Side::new(2));
     alice.dial(&bob, 3);
@@ -229,14 +276,15 @@ async fn the_answering_side_takes_nothing_before_the_dialer_has_shown_that_it_ha
 }
 
 #[tokio::test]
-async fn strangers_that_say_nothing_keep_no_contact_out() {
+async fn a_contact_that_says_nothing_keeps_no_other_out() {
     let (alice, mut bob) = (Side::new(1), Side::new(2));
-    let stranger = Endpoint::peer(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).unwrap();
-    // As many as there may be newcomers, but for the one place that Alice needs, which is as many as there may be links.
+    let mute = endpoint();
+    meet((&mute, 3), (&bob.endpoint, 2));
     let mut silent = Vec::new();
-    for _ in 0..63 {
-        silent.push(stranger.open_link(bob.address()).await.unwrap());
+    while let Ok(connection) = mute.open_link(Reach::address(hello(2).device)).await {
+        silent.push(connection);
     }
+    assert_eq!(silent.len(), 16, "one device has so many newcomers at a time");
     assert_eq!(bob.room.free_places(), 64);
     alice.dial(&bob, 2);
     bob.greeted_by(1).await;

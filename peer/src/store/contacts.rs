@@ -7,6 +7,7 @@ use rusqlite::{OptionalExtension, Row, params};
 use super::column::{address, read};
 use super::{StoreError, Tx};
 use crate::core::contact::Contact;
+use crate::core::link::{policy_name, policy_named};
 use crate::core::store::{ContactStore, SettingStore};
 
 fn contact(row: &Row<'_>) -> Result<(Address, Contact), StoreError> {
@@ -23,12 +24,16 @@ fn contact(row: &Row<'_>) -> Result<(Address, Contact), StoreError> {
         2 => Some(Pending::In),
         _ => None,
     })?;
-    Ok((address(row, 0)?, Contact { subscription, pending, text: row.get(3)?, warning: row.get(4)? }))
+    let paths = read(row, 5, |name: Option<String>| match name {
+        Some(name) => policy_named(&name).map(Some),
+        None => Some(None),
+    })?;
+    Ok((address(row, 0)?, Contact { subscription, pending, text: row.get(3)?, warning: row.get(4)?, paths }))
 }
 
 impl ContactStore for Tx<'_> {
     fn contacts(&mut self) -> Result<Vec<(Address, Contact)>, StoreError> {
-        let sql = "SELECT address, subscription, pending, text, warning
+        let sql = "SELECT address, subscription, pending, text, warning, paths
                    FROM contacts LEFT JOIN pins USING (address)";
         let mut statement = self.transaction.prepare_cached(sql)?;
         let mut rows = statement.query([])?;
@@ -53,11 +58,17 @@ impl ContactStore for Tx<'_> {
         };
         self.transaction
             .prepare_cached(
-                "INSERT INTO contacts (address, subscription, pending, text) VALUES (?1, ?2, ?3, ?4)
+                "INSERT INTO contacts (address, subscription, pending, text, paths) VALUES (?1, ?2, ?3, ?4, ?5)
                  ON CONFLICT (address) DO UPDATE SET subscription = excluded.subscription,
-                 pending = excluded.pending, text = excluded.text",
+                 pending = excluded.pending, text = excluded.text, paths = excluded.paths",
             )?
-            .execute(params![address.as_str(), subscription, pending, contact.text])?;
+            .execute(params![
+                address.as_str(),
+                subscription,
+                pending,
+                contact.text,
+                contact.paths.map(policy_name)
+            ])?;
         Ok(())
     }
 

@@ -6,12 +6,15 @@ use super::StoreError;
 
 /// Steps from one format to the next; the file's `user_version` counts those taken. A step that was
 /// released never changes: add another.
-const STEPS: &[&str] = &[concat!(
-    include_str!("schema/keys.sql"),
-    include_str!("schema/contacts.sql"),
-    include_str!("schema/letters.sql"),
-    include_str!("schema/transfers.sql"),
-)];
+const STEPS: &[&str] = &[
+    concat!(
+        include_str!("schema/keys.sql"),
+        include_str!("schema/contacts.sql"),
+        include_str!("schema/letters.sql"),
+        include_str!("schema/transfers.sql"),
+    ),
+    include_str!("schema/paths.sql"),
+];
 
 /// Brings a file to the newest format.
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {

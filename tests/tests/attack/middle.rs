@@ -1,10 +1,12 @@
-//! An attacker on the path between two peers, who ends TLS on both sides and passes everything on.
+//! An attacker on the path between two peers, who lets the proofs of paths through, ends TLS on both sides and passes
+//! everything on.
 
 use std::net::Ipv4Addr;
 
 use hobnob_tests::content::{assert_same_file, write_file};
 use hobnob_tests::middle::Middle;
 use hobnob_tests::namespace;
+use hobnob_tests::person::Person;
 use hobnob_tests::world::World;
 use hobnob_wire::close::LinkClose;
 
@@ -13,9 +15,11 @@ fn an_attacker_between_two_peers_gets_no_link_and_no_content() {
     namespace::inside("middle::an_attacker_between_two_peers_gets_no_link_and_no_content", || {
         let world = World::new();
         let (alice, mut bob) = world.friends("alice", "bob");
-        let ports = [&alice, &bob].map(|person| person.process().udp_ports()[0]);
+        let ports = [&alice, &bob].map(Person::port);
         let attackers = ports.map(|port| Middle::start((Ipv4Addr::LOCALHOST, port).into()).unwrap());
         let passed_on = attackers.each_ref().map(Middle::port);
+        // Whatever the relay would forward is lost, so that every way leads through the attacker.
+        namespace::lose_relayed(world.rendezvous.port());
         for (port, instead) in ports.into_iter().zip(passed_on) {
             namespace::redirect(port, instead, &[world.rendezvous.port(), passed_on[0], passed_on[1]]);
         }
@@ -41,6 +45,7 @@ fn an_attacker_between_two_peers_gets_no_link_and_no_content() {
 
         // Without the attacker the same two make a link at once, so nothing else stood in the way.
         ports.into_iter().for_each(namespace::redirect_no_more);
+        namespace::lose_relayed_no_more();
         bob.stop();
         bob.up();
         bob.until_state(&id, "done");

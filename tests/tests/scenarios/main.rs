@@ -11,6 +11,7 @@ mod languages;
 mod large;
 mod letters;
 mod limits;
+mod paths;
 mod people;
 mod presence;
 mod rendezvous_restart;

@@ -12,7 +12,7 @@ use super::way::{Policy, Role, SocketId, Way};
 use crate::core::candidate::Loopback;
 
 /// Our side of an exchange of signals: given when our offer or our answer goes out.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Exchange {
     /// The attempt that both signals name.
     pub attempt: AttemptId,
@@ -44,7 +44,7 @@ impl Default for Local {
 }
 
 /// The other side's signal: offer, answer or update.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Remote {
     /// The attempt.
     pub attempt: AttemptId,

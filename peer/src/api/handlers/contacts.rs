@@ -4,11 +4,11 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 
-use crate::api::bodies::{ContactAdd, Words};
+use crate::api::bodies::{ContactAdd, ContactPaths, Words};
 use crate::api::error::ApiError;
 use crate::api::extract::Body;
 use crate::api::state::Api;
-use crate::core::view::ContactView;
+use crate::core::view::{ContactView, PathView};
 
 pub(in crate::api) async fn list(State(api): State<Api>) -> Result<Json<Vec<ContactView>>, ApiError> {
     Ok(Json(api.client().contacts().await?))
@@ -39,6 +39,24 @@ pub(in crate::api) async fn reject(
     let address = api.address(&address)?;
     api.client().reject_contact(address).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+pub(in crate::api) async fn set_paths(
+    State(api): State<Api>,
+    Path(address): Path<String>,
+    Body(ContactPaths { paths }): Body<ContactPaths>,
+) -> Result<StatusCode, ApiError> {
+    let address = api.address(&address)?;
+    api.client().allow_paths(address, paths.policy()).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+pub(in crate::api) async fn paths(
+    State(api): State<Api>,
+    Path(address): Path<String>,
+) -> Result<Json<Vec<PathView>>, ApiError> {
+    let address = api.address(&address)?;
+    Ok(Json(api.client().paths(address).await?))
 }
 
 pub(in crate::api) async fn remove(

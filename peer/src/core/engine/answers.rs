@@ -9,6 +9,7 @@ use crate::core::command::{CommandId, Reply};
 use crate::core::contact::refused;
 use crate::core::input::RequestError;
 use crate::core::letters::seal::begin_session;
+use crate::core::link::Lost;
 use crate::core::session::published;
 use crate::core::store::Store;
 use crate::core::time::Entropy;
@@ -40,9 +41,19 @@ impl Engine {
             // Tried again with the next session.
             Some(Asked::Publish) => Ok(()),
             Some(Asked::Signal(attempt)) => {
-                if result.is_err() {
-                    self.links.attempt_failed(attempt, turn.now.monotonic);
+                match result.map(|answer| *answer) {
+                    Ok(Answer::Signalled { channel }) => self.links.passed_on(turn, attempt, channel),
+                    Ok(_) | Err(_) => self.links.attempt_failed(attempt, turn.now.monotonic),
                 }
+                Ok(())
+            }
+            Some(Asked::Update(device)) => {
+                let passed_on = match result.map(|answer| *answer) {
+                    Ok(Answer::Signalled { channel }) => Ok(channel),
+                    Ok(_) | Err(RequestError::Refused(_)) => Err(Lost::Refused),
+                    Err(RequestError::SessionLost) => Err(Lost::Session),
+                };
+                self.links.update_answered(turn, device, passed_on);
                 Ok(())
             }
         }

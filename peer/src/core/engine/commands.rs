@@ -1,5 +1,6 @@
 //! What users ask.
 
+use hobnob_nat::core::agent::Policy;
 use hobnob_wire::link::LinkFrame;
 use hobnob_wire::presence::PresenceSet;
 use hobnob_wire::session::Request;
@@ -12,6 +13,7 @@ use crate::core::effect::Effect;
 use crate::core::event::Event;
 use crate::core::letters::compose::{self, Draft, TEXT, words};
 use crate::core::letters::show;
+use crate::core::session::place;
 use crate::core::settings;
 use crate::core::store::Store;
 use crate::core::time::Entropy;
@@ -50,6 +52,8 @@ impl Engine {
                 self.change_contact(turn, id, Change::Remove(address, text));
                 return Ok(());
             }
+            Command::ContactPaths { address, paths } => self.set_paths(turn, &address, paths)?,
+            Command::Path { address } => self.paths(&address),
             Command::Presence { availability, hidden, text } => {
                 match settings::presence_set(availability, hidden, text) {
                     Ok(set) => return self.set_presence(turn, id, set),
@@ -90,6 +94,32 @@ impl Engine {
     fn contact_views(&self) -> Vec<crate::core::view::ContactView> {
         let view = |address| self.contacts.view(address, self.links.path(address));
         self.contacts.addresses().filter_map(view).collect()
+    }
+
+    fn set_paths<S: Store, E: Entropy>(
+        &mut self,
+        turn: &mut Turn<'_, S, E>,
+        address: &Address,
+        paths: Option<Policy>,
+    ) -> Replied<S::Error> {
+        let set = self.contacts.set_paths(turn.store, address, paths)?;
+        if set.is_ok() {
+            self.links.follow_policies(turn, &self.contacts);
+            self.contact_event(turn, address);
+        }
+        Ok(set.map(|()| Reply::Done))
+    }
+
+    fn paths(&self, address: &Address) -> Result<Reply, CommandError> {
+        if *address != self.keys.identity.address && self.contacts.view(address, "").is_none() {
+            return Err(not_a_contact(address));
+        }
+        Ok(Reply::Paths(self.links.paths(address, &self.relay())))
+    }
+
+    /// Who relays for us, as users read it.
+    pub(super) fn relay(&self) -> String {
+        place(&self.keys.identity.rendezvous)
     }
 
     fn change_contact<S, E>(&self, turn: &mut Turn<'_, S, E>, id: CommandId, change: Change) {
@@ -206,6 +236,8 @@ impl Engine {
         }
         turn.store.set_setting(key, value)?;
         self.tell_settings(turn)?;
+        let general = settings::paths(turn.store)?;
+        self.links.set_policy(turn, &self.contacts, general);
         Ok(Ok(Reply::Done))
     }
 }

@@ -28,7 +28,7 @@ impl Engine {
                 }
                 TransferEffect::NeedLink { address, device } => {
                     if self.session.is_up() {
-                        self.links.want(turn, &mut self.keys, &address, device)?;
+                        self.links.want(turn, &mut self.keys, &self.contacts, (&address, device))?;
                     }
                 }
                 TransferEffect::SendFrame { link, frame } => {

@@ -31,8 +31,9 @@ use super::keys::trust::{Trust, Verdict};
 use super::keys::{Identity, Keyring};
 use super::letters::inbox::{Arrived, Desk};
 use super::letters::outbox::{Outbox, Routes, ask_devices, readdress};
-use super::link::{Greeting, Links};
+use super::link::{Greeting, Links, OwnSide};
 use super::session::{Session, foreign_welcome};
+use super::settings;
 use super::store::Store;
 use super::time::{Entropy, Now};
 use super::transfer::{TransferInput, Transfers};
@@ -85,7 +86,7 @@ impl Engine {
             session: Session::open(store)?,
             contacts: Contacts::open(store)?,
             outbox: Outbox::default(),
-            links: Links::default(),
+            links: Links::new(settings::paths(store)?),
             transfers: Transfers::open(store)?,
             requests: Requests::default(),
             // Some may be owed from before.
@@ -125,7 +126,8 @@ impl Engine {
     /// When [`Input::Tick`] is due, on [`Now::monotonic`].
     #[must_use]
     pub fn deadline(&self) -> Option<Duration> {
-        [self.receipts_due, self.outbox.deadline(), self.links.deadline(), self.transfers.deadline()]
+        let links = self.links.deadline(self.session.is_up());
+        [self.receipts_due, self.outbox.deadline(), links, self.transfers.deadline()]
             .into_iter()
             .flatten()
             .min()
@@ -150,14 +152,15 @@ impl Engine {
             }
             Input::Answered { id, result } => self.answered(turn, id, result),
             Input::Pushed(push) => self.pushed(turn, *push),
-            Input::Candidates(candidates) => {
-                self.links.set_candidates(candidates);
+            Input::Own { candidates, mapping } => {
+                self.links.set_own(OwnSide { candidates, mapping });
                 Ok(())
             }
+            Input::Path { device, report } => self.path_changed(turn, device, report),
             Input::LinkGreeting { link, attempt, hello, noise } => {
                 self.greeted(turn, &Greeting { link, attempt, hello, noise })
             }
-            Input::LinkUp { link, path, handshake } => self.link_up(turn, link, path, handshake),
+            Input::LinkUp { link, handshake } => self.link_up(turn, link, handshake),
             Input::LinkFrame { link, frame } => self.link_frame(turn, link, *frame),
             Input::LinkDown { link, reason } => self.link_down(turn, link, reason),
             Input::DialFailed { attempt, .. } => {
@@ -175,9 +178,9 @@ impl Engine {
             Routes { session_up: self.session.is_up(), links: &self.links, contacts: &self.contacts };
         let wanted = self.outbox.pump(turn, &mut self.keys, routes)?;
         for (address, device) in wanted {
-            self.links.want(turn, &mut self.keys, &address, device)?;
+            self.links.want(turn, &mut self.keys, &self.contacts, (&address, device))?;
         }
-        self.links.tick(turn, &mut self.keys)
+        self.links.tick(turn, &mut self.keys, self.session.is_up())
     }
 
     fn tick<S: Store, E: Entropy>(&mut self, turn: &mut Turn<'_, S, E>) -> Result<(), S::Error> {
@@ -232,6 +235,7 @@ impl Engine {
         }
         self.session.came_up(turn, &mut self.keys)?;
         self.outbox.session_up();
+        self.links.session_up();
         // Device lists that something waits for, and those that might be trustworthy again.
         let waiting = [turn.store.parked()?, self.contacts.warned()].concat();
         waiting.iter().for_each(|address| ask_devices(turn, address));

@@ -1,7 +1,9 @@
 //! What links bring.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use hobnob_nat::core::agent::PathReport;
 use hobnob_wire::link::LinkFrame;
 use hobnob_wire::mailbox::Sealed;
 use hobnob_wire::{Address, DeviceId, LetterId};
@@ -9,7 +11,7 @@ use hobnob_wire::{Address, DeviceId, LetterId};
 use super::Engine;
 use crate::core::effect::Effect;
 use crate::core::event::Event;
-use crate::core::input::{LinkId, PathKind};
+use crate::core::input::LinkId;
 use crate::core::keys::trust::Verdict;
 use crate::core::letters::store::Incoming;
 use crate::core::link::Greeting;
@@ -35,10 +37,9 @@ impl Engine {
         &mut self,
         turn: &mut Turn<'_, S, E>,
         link: LinkId,
-        path: PathKind,
         handshake: Duration,
     ) -> Result<(), S::Error> {
-        let Some(replaced) = self.links.came_up(turn, link, path, handshake) else {
+        let Some(replaced) = self.links.came_up(turn, link, handshake) else {
             return Ok(());
         };
         for link in replaced {
@@ -51,7 +52,26 @@ impl Engine {
             return Ok(());
         };
         self.contact_event(turn, &address);
+        let path = self.links.path_to(device);
         self.transfers(turn, TransferInput::LinkUp { link, address, device, path })
+    }
+
+    /// What is known of the path to a device has changed.
+    pub(super) fn path_changed<S: Store, E: Entropy>(
+        &mut self,
+        turn: &mut Turn<'_, S, E>,
+        device: DeviceId,
+        report: Arc<PathReport>,
+    ) -> Result<(), S::Error> {
+        let relay = self.relay();
+        let Some((link, view)) = self.links.path_changed(device, report, (turn.now.unix_ms, &relay)) else {
+            return Ok(());
+        };
+        let address = view.address.clone();
+        turn.event(Event::Path(view));
+        self.contact_event(turn, &address);
+        let path = self.links.path_to(device);
+        self.transfers(turn, TransferInput::PathChanged { link, path })
     }
 
     pub(super) fn link_down<S: Store, E: Entropy>(

@@ -45,7 +45,7 @@ impl Engine {
             Push::DevicesChanged { address, head } => self.devices_changed(turn, &address, head),
             Push::Letter(delivery) => self.delivered(turn, delivery),
             Push::Signal(delivery) => self.links.signalled(turn, &mut self.keys, &self.contacts, &delivery),
-            // Relays are not used yet.
+            // For whoever finds paths; the shell passes it on.
             Push::Relay(_) => Ok(()),
             Push::PrekeysLow { left } => self.session.prekeys_low(turn, &mut self.keys, left),
         }

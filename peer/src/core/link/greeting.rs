@@ -58,9 +58,12 @@ impl Links {
         if *device == own.1 || (address != own.0 && !contacts.accepted(address)) {
             return Ok((None, Err(LinkClose::NotAContact)));
         }
-        if let Some(attempt) = greeting.attempt
-            && self.attempts.target(attempt) != Some((address, *device))
-        {
+        let expected = match greeting.attempt {
+            Some(attempt) => self.attempts.target(attempt) == Some((address, *device)),
+            // The smaller device dials, nobody else.
+            None => *device < own.1,
+        };
+        if !expected {
             return Ok((None, Err(LinkClose::HandshakeFailed)));
         }
         let Ok(verdict) = keys.trust.shown(turn.store, address, list)? else {

@@ -1,41 +1,48 @@
-//! Links: which connection leads to which device, which of two is kept, and when one is closed.
+//! Links: which connection leads to which device, and when one is closed.
 //!
 //! | module | job |
 //! | --- | --- |
-//! | `attempt` | how a link comes to be: signals, who dials when, backing off |
+//! | `signal` | what devices say to each other before there is a link, and while it lasts |
+//! | `attempt` | how far an exchange of signals is, who dials when, backing off |
+//! | `exchange` | what is kept of each device below its link: keys and path |
+//! | `policy` | who learns which of our addresses |
 //! | `greeting` | who is let in |
+//! | `shown` | what users see of paths |
 
-pub(crate) mod attempt;
+mod attempt;
+mod exchange;
 mod greeting;
+mod policy;
+mod shown;
+mod signal;
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::time::Duration;
 
+use hobnob_nat::core::agent::Policy;
+
 use hobnob_wire::close::LinkClose;
-use hobnob_wire::limits::CANDIDATES_MAX;
 use hobnob_wire::link::LinkHello;
 use hobnob_wire::{Address, DeviceId};
 
 use self::attempt::Attempts;
+use self::exchange::Exchanges;
 pub(crate) use self::greeting::Greeting;
+pub(crate) use self::policy::{OwnSide, policy_name, policy_named};
+pub(crate) use self::signal::Lost;
+use super::contact::Contacts;
 use super::effect::Effect;
 use super::event::Event;
-use super::input::{LinkId, PathKind};
+use super::input::LinkId;
 use super::keys::Keyring;
 use super::store::Store;
 use super::turn::Turn;
-use super::view::LinkView;
 
 /// A link on which nothing was said for so long is closed.
 const IDLE_WAIT: Duration = Duration::from_secs(120);
 
 /// A handshake that takes longer is given up.
 const HANDSHAKE_WAIT: Duration = Duration::from_secs(10);
-
-/// Two links that came up within this time were dialed at once; later ones follow a loss that one side
-/// has not noticed.
-const SIMULTANEOUS: Duration = Duration::from_secs(10);
 
 /// A link, or a link to be whose greeting was trusted.
 #[derive(Clone, Debug)]
@@ -52,41 +59,55 @@ enum State {
     /// The handshake goes on, no longer than until then.
     Admitted { until: Duration },
     /// Frames may be sent.
-    Up { path: PathKind, handshake: Duration, since: Duration, used: Duration },
+    Up { handshake: Duration, used: Duration },
 }
 
 /// All links.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Links {
     links: BTreeMap<LinkId, Link>,
     attempts: Attempts,
-    candidates: Vec<SocketAddr>,
-}
-
-/// Which of two links between the same devices is kept, as both sides compute it: the one that the device
-/// with the smaller identifier dialed. `None` when the same device dialed both.
-pub(crate) fn survivor(first_dialer: DeviceId, second_dialer: DeviceId) -> Option<Kept> {
-    match first_dialer.cmp(&second_dialer) {
-        std::cmp::Ordering::Less => Some(Kept::First),
-        std::cmp::Ordering::Greater => Some(Kept::Second),
-        std::cmp::Ordering::Equal => None,
-    }
-}
-
-/// See [`survivor`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kept {
-    /// The first of the two.
-    First,
-    /// The second of the two.
-    Second,
+    exchanges: Exchanges,
+    own: OwnSide,
+    /// Who may learn our addresses, unless something else is set for a contact.
+    general: Policy,
 }
 
 impl Links {
-    /// Own addresses, best first.
-    pub(crate) fn set_candidates(&mut self, candidates: Vec<SocketAddr>) {
-        self.candidates = candidates;
-        self.candidates.truncate(CANDIDATES_MAX);
+    pub(crate) fn new(general: Policy) -> Self {
+        Self {
+            links: BTreeMap::new(),
+            attempts: Attempts::default(),
+            exchanges: Exchanges::default(),
+            own: OwnSide::default(),
+            general,
+        }
+    }
+
+    /// The session is up, and another than before.
+    pub(crate) fn session_up(&mut self) {
+        self.exchanges.session_up();
+    }
+
+    /// The user lets others learn more or less of our addresses than before.
+    pub(crate) fn set_policy<S, E>(
+        &mut self,
+        turn: &mut Turn<'_, S, E>,
+        contacts: &Contacts,
+        general: Policy,
+    ) {
+        self.general = general;
+        self.follow_policies(turn, contacts);
+    }
+
+    /// Closes links under another policy than the one that holds now; those that follow obey it.
+    pub(crate) fn follow_policies<S, E>(&mut self, turn: &mut Turn<'_, S, E>, contacts: &Contacts) {
+        for (id, link) in &self.links {
+            let policy = self.policy(contacts, &link.address);
+            if self.exchanges.of(link.device).is_some_and(|known| known.policy != policy) {
+                turn.effect(Effect::CloseLink { link: *id, code: LinkClose::Done });
+            }
+        }
     }
 
     /// The link to a device, if it is up.
@@ -107,20 +128,6 @@ impl Links {
         Some((&link.address, link.device))
     }
 
-    /// The path to an account as users see it: that of any link to it.
-    pub(crate) fn path(&self, address: &Address) -> &'static str {
-        let path = |link: &Link| match link.state {
-            State::Up { path, .. } if link.address == *address => Some(path.as_str()),
-            State::Up { .. } | State::Admitted { .. } => None,
-        };
-        self.links.values().find_map(path).unwrap_or("none")
-    }
-
-    /// All links that are up, as users see them.
-    pub(crate) fn views(&self) -> Vec<LinkView> {
-        self.links.values().filter_map(view).collect()
-    }
-
     /// Something was said on a link.
     pub(crate) fn used(&mut self, id: LinkId, now: Duration) {
         if let Some(Link { state: State::Up { used, .. }, .. }) = self.links.get_mut(&id) {
@@ -128,55 +135,34 @@ impl Links {
         }
     }
 
-    /// A handshake is over. `None` when the link is not to be used, because another to the same device is
-    /// kept; else the links that it replaces.
+    /// A handshake is over. `None` when nothing is known of the link; else the links to the same device that it replaces:
+    /// their loss has not been noticed here yet.
     pub(crate) fn came_up<S, E>(
         &mut self,
         turn: &mut Turn<'_, S, E>,
         id: LinkId,
-        path: PathKind,
         handshake: Duration,
     ) -> Option<Vec<LinkId>> {
-        let now = turn.now.monotonic;
         let Some(link) = self.links.get_mut(&id) else {
             turn.effect(Effect::CloseLink { link: id, code: LinkClose::HandshakeFailed });
             return None;
         };
-        link.state = State::Up { path, handshake, since: now, used: now };
-        let (device, dialer) = (link.device, link.dialer);
+        link.state = State::Up { handshake, used: turn.now.monotonic };
+        let device = link.device;
         self.attempts.succeeded(device);
-        let mut replaced = Vec::new();
-        let others: Vec<_> = self.others(id, device, now).collect();
-        for (other, simultaneous, other_dialer) in others {
-            let kept = if simultaneous { survivor(other_dialer, dialer) } else { None };
-            if kept == Some(Kept::First) {
-                self.links.remove(&id);
-                turn.effect(Effect::CloseLink { link: id, code: LinkClose::Duplicate });
-                return None;
-            }
-            self.links.remove(&other);
-            turn.effect(Effect::CloseLink { link: other, code: LinkClose::Duplicate });
-            replaced.push(other);
+        let earlier = |(other, link): (&LinkId, &Link)| {
+            let replaced = link.device == device && *other != id && matches!(link.state, State::Up { .. });
+            replaced.then_some(*other)
+        };
+        let replaced: Vec<LinkId> = self.links.iter().filter_map(earlier).collect();
+        for other in &replaced {
+            self.links.remove(other);
+            turn.effect(Effect::CloseLink { link: *other, code: LinkClose::Duplicate });
         }
-        if let Some(view) = self.links.get(&id).and_then(view) {
+        if let Some(view) = self.links.get(&id).and_then(|link| self.view(link)) {
             turn.event(Event::LinkUp(view));
         }
         Some(replaced)
-    }
-
-    /// Other links to a device that are up: whether they came at the same time, and who dialed them.
-    fn others(
-        &self,
-        id: LinkId,
-        device: DeviceId,
-        now: Duration,
-    ) -> impl Iterator<Item = (LinkId, bool, DeviceId)> {
-        self.links.iter().filter_map(move |(other, link)| match link.state {
-            State::Up { since, .. } if link.device == device && *other != id => {
-                Some((*other, now.saturating_sub(since) <= SIMULTANEOUS, link.dialer))
-            }
-            State::Up { .. } | State::Admitted { .. } => None,
-        })
     }
 
     /// A link, or a link to be, is gone. Whom it led to, if it was up.
@@ -251,25 +237,13 @@ impl Links {
     }
 
     /// When [`Self::close_idle`] or [`Self::tick`] is due.
-    pub(crate) fn deadline(&self) -> Option<Duration> {
+    pub(crate) fn deadline(&self, session_up: bool) -> Option<Duration> {
         let due = self.links.values().map(|link| match link.state {
             State::Up { used, .. } => used + IDLE_WAIT,
             State::Admitted { until } => until,
         });
-        due.chain(self.attempts.deadline()).min()
+        due.chain(self.attempts.deadline()).chain(self.exchanges.deadline(&self.own, session_up)).min()
     }
-}
-
-fn view(link: &Link) -> Option<LinkView> {
-    let State::Up { path, handshake, .. } = link.state else {
-        return None;
-    };
-    Some(LinkView {
-        address: link.address.clone(),
-        device: link.device,
-        path: path.as_str().to_owned(),
-        handshake_us: u64::try_from(handshake.as_micros()).unwrap_or(u64::MAX),
-    })
 }
 
 /// What to say of ourselves in a handshake; `None` when our own list cannot be trusted.
@@ -277,17 +251,4 @@ fn hello<S: Store>(store: &mut S, keys: &mut Keyring) -> Result<Option<Box<LinkH
     let (address, device) = (keys.identity.address.clone(), keys.identity.device);
     let list = keys.trust.travelling(store, &address)?;
     Ok(list.map(|list| Box::new(LinkHello { address, device, list })))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn of_two_links_both_sides_keep_the_one_that_the_smaller_device_dialed() {
-        let (small, large) = (DeviceId::new([1; 16]), DeviceId::new([2; 16]));
-        assert_eq!(survivor(small, large), Some(Kept::First));
-        assert_eq!(survivor(large, small), Some(Kept::Second));
-        assert_eq!(survivor(small, small), None);
-    }
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use hobnob_wire::account::{AccountAnswer, AccountRequest, WrappedKey};
 use hobnob_wire::bounded::{List, Text};
 use hobnob_wire::contact::{ContactChange, ContactRequest, Pending, Subscription};
+use hobnob_wire::datagram::Channel;
 use hobnob_wire::device::{DeviceList, RootCertificate, SignedEntry};
 use hobnob_wire::mailbox::{Delivery, MailboxRequest, Prekey};
 use hobnob_wire::presence::{Availability, Presence, PresenceChange};
@@ -51,6 +52,8 @@ pub(crate) struct Rendezvous {
     pub(crate) deposits: Vec<Deposit>,
     /// Signals passed on.
     pub(crate) signals: usize,
+    /// Whether it relays.
+    pub(crate) relays: bool,
     /// A device whose mailbox is full.
     pub(crate) full: Option<DeviceId>,
     /// How every deposit is refused.
@@ -164,9 +167,10 @@ impl Rendezvous {
                 }
                 self.signals += 1;
                 let (from, device, sealed) = (who.0.clone(), who.1, signal.sealed);
-                let delivery = SignalDelivery { from, device, sealed, channel: None };
+                let channel = self.relays.then(|| Channel::new([7; 7]));
+                let delivery = SignalDelivery { from, device, sealed, channel };
                 self.pushes.push((signal.device, Push::Signal(delivery)));
-                Ok(Answer::Signalled { channel: None })
+                Ok(Answer::Signalled { channel })
             }
         }
     }

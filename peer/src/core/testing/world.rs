@@ -1,7 +1,8 @@
 //! The world: devices, what is on its way between them, and the time.
 
+mod paths;
+
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use hobnob_wire::invite::{Invite, Pin};
@@ -10,13 +11,14 @@ use hobnob_wire::link::{LinkFrame, LinkHello};
 use hobnob_wire::session::{Push, Request};
 use hobnob_wire::{Address, AttemptId, DeviceId, RequestId};
 
+use self::paths::own;
 use super::Counted;
 use super::rendezvous::Rendezvous;
 use crate::core::command::{Command, CommandError, CommandId, Reply};
-use crate::core::effect::Effect;
+use crate::core::effect::{Effect, ReachOrder};
 use crate::core::engine::Engine;
 use crate::core::event::Event;
-use crate::core::input::{Input, LinkId, PathKind, RequestError};
+use crate::core::input::{Input, LinkId, RequestError};
 use crate::core::keys::enrol::{LoggedIn, NewDevice, new_account, new_device};
 use crate::core::time::Now;
 use crate::core::transfer::TransferJob;
@@ -52,6 +54,8 @@ pub(crate) struct Node {
     pub(crate) jobs: Vec<TransferJob>,
     /// Every frame sent on links.
     pub(crate) frames: Vec<LinkFrame>,
+    /// What whoever finds paths was told.
+    pub(crate) reach: Vec<ReachOrder>,
     noise: AgreementKey,
 }
 
@@ -78,7 +82,7 @@ enum Action {
 #[derive(Debug)]
 struct Dialed {
     attempt: AttemptId,
-    to: Option<usize>,
+    device: DeviceId,
     noise: AgreementKey,
     hello: Box<LinkHello>,
 }
@@ -89,8 +93,10 @@ pub(crate) struct World {
     pub(crate) now: Duration,
     pub(crate) nodes: Vec<Node>,
     pub(crate) rendezvous: Rendezvous,
-    /// Whether devices reach each other.
+    /// Whether devices reach each other at all.
     pub(crate) reachable: bool,
+    /// Whether they do without the relay, once each has told where it is.
+    pub(crate) direct: bool,
     /// Whether frames on links get lost although the links stay.
     pub(crate) frames_lost: bool,
     /// How long anything that is said takes from now on.
@@ -101,10 +107,6 @@ pub(crate) struct World {
     /// Dials that reached a device.
     pub(crate) dials: usize,
     seed: u64,
-}
-
-fn candidate(node: usize) -> SocketAddr {
-    SocketAddr::from(([192, 0, 2, 1], 7_000 + u16::try_from(node).unwrap()))
 }
 
 fn invite() -> Invite {
@@ -118,6 +120,7 @@ impl World {
             nodes: Vec::new(),
             rendezvous: Rendezvous::default(),
             reachable: true,
+            direct: true,
             frames_lost: false,
             latency: LATENCY,
             queue: BTreeMap::new(),
@@ -191,10 +194,11 @@ impl World {
             events: Vec::new(),
             jobs: Vec::new(),
             frames: Vec::new(),
+            reach: Vec::new(),
             noise: identity.noise.public(),
         });
         let node = self.nodes.len() - 1;
-        self.input(node, Input::Candidates(vec![candidate(node)]));
+        self.input(node, own(node));
         node
     }
 
@@ -249,7 +253,7 @@ impl World {
         let engine = Engine::open(&mut tx).unwrap();
         tx.commit().unwrap();
         self.nodes[node].engine = Some(engine);
-        self.input(node, Input::Candidates(vec![candidate(node)]));
+        self.input(node, own(node));
     }
 
     /// All links of a device break.
@@ -257,6 +261,23 @@ impl World {
         for side in self.sides_of(node) {
             self.cut(side, "timed out");
         }
+    }
+
+    /// A device notices that its links are gone; the other side does not.
+    pub(crate) fn forget_links(&mut self, node: usize) {
+        for (node, link) in self.sides_of(node) {
+            self.connections.retain(|it| it.dialer != (node, link) && it.listener != (node, link));
+            self.input(node, Input::LinkDown { link, reason: "timed out".to_owned() });
+        }
+    }
+
+    /// A device begins a handshake with another as if it had dialed.
+    pub(crate) fn greet(&mut self, from: usize, to: usize, link: LinkId) {
+        let (address, device) = self.who(from);
+        let list = self.rendezvous.list(&address);
+        let noise = self.nodes[from].noise;
+        let hello = Box::new(LinkHello { address, device, list });
+        self.input(to, Input::LinkGreeting { link, attempt: None, hello, noise });
     }
 
     /// Whether the session of a device is up.
@@ -389,9 +410,12 @@ impl World {
             }
             Effect::Resume { roster } => self.later(Action::Resume(node, run, roster)),
             Effect::MailboxAck { up_to } => self.later(Action::MailboxAck(node, run, up_to)),
-            Effect::Dial { attempt, candidates, noise, hello } => {
-                let to = (0..self.nodes.len()).find(|node| candidates.contains(&candidate(*node)));
-                self.later(Action::Dial(node, run, Dialed { attempt, to, noise, hello }));
+            Effect::Reach(order) => {
+                self.reach(node, &order);
+                self.nodes[node].reach.push(order);
+            }
+            Effect::Dial { attempt, device, noise, hello } => {
+                self.later(Action::Dial(node, run, Dialed { attempt, device, noise, hello }));
             }
             Effect::AdmitLink { link, hello } => self.admit((node, link), hello),
             Effect::CloseLink { link, code } => {
@@ -462,7 +486,8 @@ impl World {
     }
 
     fn dialed(&mut self, node: usize, dialed: Dialed) {
-        let listener = dialed.to.filter(|to| self.reachable && self.nodes[*to].engine.is_some());
+        let to = self.nodes.iter().position(|node| node.device == dialed.device);
+        let listener = to.filter(|to| self.reachable && self.nodes[*to].engine.is_some());
         let Some(listener) = listener.filter(|to| self.nodes[*to].noise == dialed.noise) else {
             let reason = "no address answered".to_owned();
             self.tell(node, Input::DialFailed { attempt: dialed.attempt, reason });
@@ -496,9 +521,9 @@ impl World {
             self.tell(dialer, Input::LinkGreeting { link, attempt, hello, noise });
         } else if connection.admitted.1 {
             connection.admitted.0 = true;
-            let (path, handshake) = (PathKind::Lan, LATENCY * 3);
-            self.input(dialer, Input::LinkUp { link, path, handshake });
-            self.tell(listener.0, Input::LinkUp { link: listener.1, path, handshake });
+            let handshake = LATENCY * 3;
+            self.input(dialer, Input::LinkUp { link, handshake });
+            self.tell(listener.0, Input::LinkUp { link: listener.1, handshake });
         }
     }
 

@@ -101,6 +101,8 @@ impl Transfers {
             | Command::ContactAccept { .. }
             | Command::ContactReject { .. }
             | Command::ContactRemove { .. }
+            | Command::ContactPaths { .. }
+            | Command::Path { .. }
             | Command::Presence { .. }
             | Command::Send { .. }
             | Command::History { .. }

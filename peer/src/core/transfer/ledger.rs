@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use data_encoding::HEXLOWER;
+use hobnob_nat::core::agent::PathKind;
 
 use super::meter::Meter;
 use super::record::TransferRecord;
-use crate::core::input::PathKind;
 use crate::core::time::Now;
 use crate::core::view::{TransferState, TransferView};
 
@@ -80,6 +80,11 @@ impl Ledger {
         self.progressed = true;
     }
 
+    /// Something that is not kept but shown has changed.
+    pub(super) const fn show_again(&mut self) {
+        self.progressed = true;
+    }
+
     /// The lower of both sides' limits; 0 for none.
     pub(super) fn limit(&self) -> u64 {
         match (self.record.limit, self.their_limit) {
@@ -127,7 +132,7 @@ impl Ledger {
         view.rate = rate;
         view.eta = (rate > 0).then(|| (view.size - view.done).div_ceil(rate));
         view.limit = self.limit();
-        view.path = path.map_or("none", PathKind::as_str).to_owned();
+        view.path = path.unwrap_or_default().as_str().to_owned();
         view
     }
 }

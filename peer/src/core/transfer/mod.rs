@@ -33,13 +33,14 @@ mod transfers;
 
 use std::path::PathBuf;
 
+use hobnob_nat::core::agent::PathKind;
 use hobnob_wire::letter::{LetterBody, Offer, OfferEnd};
 use hobnob_wire::transfer::TransferFrame;
 use hobnob_wire::{Address, DeviceId};
 
 use super::command::{Command, CommandError, CommandId, Reply};
 use super::event::Event;
-use super::input::{LinkId, PathKind};
+use super::input::LinkId;
 use super::time::Now;
 
 pub use job::{Failure, TransferFault, TransferJob, TransferReport};
@@ -101,6 +102,13 @@ pub enum TransferInput {
         /// To which device.
         device: DeviceId,
         /// What it runs over.
+        path: PathKind,
+    },
+    /// A link runs over another path.
+    PathChanged {
+        /// Which.
+        link: LinkId,
+        /// What it runs over now.
         path: PathKind,
     },
     /// A link went down.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use hobnob_nat::core::agent::PathKind;
 use hobnob_wire::letter::{EndReason, LetterBody, Offer, OfferEnd};
 use hobnob_wire::limits::{TRANSFER_BYTES_MAX, TRANSFER_ENTRIES_MAX};
 use hobnob_wire::transfer::TransferFrame;
@@ -19,7 +20,7 @@ use super::sending::{Asked, Sending};
 use super::{AutoAccept, Step, TransferEffect, TransferInput};
 use crate::core::command::{CommandError, ErrorKind, Reply};
 use crate::core::event::Event;
-use crate::core::input::{LinkId, PathKind};
+use crate::core::input::LinkId;
 use crate::core::time::{Entropy, Now};
 use crate::core::view::{TransferDirection, TransferState};
 
@@ -97,6 +98,7 @@ impl Transfers {
             TransferInput::LinkUp { link, address, device, path } => {
                 self.handle_link_up(link, Link { address, device, path }, now);
             }
+            TransferInput::PathChanged { link, path } => self.handle_path(link, path),
             TransferInput::LinkDown { link } => {
                 self.links.remove(&link);
                 self.sending.values_mut().for_each(|transfer| transfer.handle_link_down(link, now));
@@ -124,6 +126,16 @@ impl Transfers {
             }
         }
         self.links.insert(id, link);
+    }
+
+    fn handle_path(&mut self, id: LinkId, path: PathKind) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        link.path = path;
+        let on_link = |link: Option<LinkId>| link == Some(id);
+        let sending = self.sending.values_mut().filter(|transfer| on_link(transfer.link()));
+        sending.for_each(|transfer| transfer.ledger.show_again());
+        let receiving = self.receiving.values_mut().filter(|transfer| on_link(transfer.link()));
+        receiving.for_each(|transfer| transfer.ledger.show_again());
     }
 
     /// When to call [`Transfers::handle`] with [`TransferInput::Tick`], on [`Now::monotonic`].

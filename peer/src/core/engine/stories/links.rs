@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use hobnob_wire::link::LinkHello;
+use hobnob_nat::core::agent::PathKind;
 
-use crate::core::command::Command;
+use crate::core::command::{Command, Reply};
+use crate::core::effect::ReachOrder;
 use crate::core::event::Event;
-use crate::core::input::{Input, LinkId};
+use crate::core::input::LinkId;
 use crate::core::testing::World;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -28,21 +29,111 @@ fn two_who_want_a_link_at_once_get_one() {
     }
 }
 
+/// The node of two whose device dials.
+fn dialer(world: &World) -> usize {
+    usize::from(world.nodes[1].device < world.nodes[0].device)
+}
+
 #[test]
-fn of_two_links_dialed_at_once_both_sides_keep_the_same() {
-    let mut dialed_twice = 0;
+fn only_the_smaller_device_dials_whoever_wants_the_link() {
     for seed in 0..16 {
         let mut world = World::of_two(120 + seed);
-        // The answer takes about as long as the head start of the smaller device.
         world.latency = Duration::from_millis(160 + 10 * seed);
-        world.send(0, 1, "a");
+        let wants = usize::try_from(seed % 2).unwrap();
+        world.send(wants, 1 - wants, "a");
         world.run(30 * SECOND);
-        assert!(world.dials <= 2, "seed {seed}: both links were closed and another was made");
-        dialed_twice += usize::from(world.dials == 2);
+        assert_eq!(world.dials, 1, "seed {seed}");
         assert_eq!((world.links(0), world.links(1)), (1, 1), "seed {seed}");
         assert_eq!(world.connected_pairs(), 1, "seed {seed}");
     }
-    assert!(dialed_twice > 0);
+}
+
+#[test]
+fn a_link_that_the_larger_device_dialed_is_refused() {
+    let mut world = World::of_two(130);
+    world.send(0, 1, "first");
+    world.run(SECOND);
+    world.cut_links(0);
+    world.run(SECOND);
+    let small = dialer(&world);
+    world.greet(1 - small, small, LinkId(10_000));
+    assert_eq!(world.nodes[small].engine.as_ref().unwrap().links.count(), 0);
+}
+
+#[test]
+fn a_device_whose_link_was_lost_without_notice_gets_a_new_one() {
+    let mut world = World::of_two(131);
+    world.send(0, 1, "first");
+    world.run(SECOND);
+    for gone in 0..2 {
+        world.forget_links(gone);
+        world.send(gone, 1 - gone, "again");
+        world.run(SECOND);
+        assert_eq!((world.links(0), world.links(1)), (1, 1));
+    }
+}
+
+#[test]
+fn the_link_begins_over_the_relay_and_moves_to_the_direct_path() {
+    let mut world = World::of_two(132);
+    world.rendezvous.relays = true;
+    world.direct = false;
+    world.send(0, 1, "first");
+    world.run(SECOND);
+    let node = dialer(&world);
+    assert_eq!(shown_path(&mut world, node), "relayed");
+    for kind in [PathKind::DirectV6, PathKind::DirectV6, PathKind::Relayed] {
+        world.path(node, 1 - node, kind);
+    }
+    assert_eq!(shown_path(&mut world, node), "relayed");
+    let told = world.nodes[node].events.iter().filter_map(|event| {
+        let Event::Path(path) = event else { return None };
+        Some((path.path.clone(), path.relay.clone()))
+    });
+    let relay = Some("localhost:7700".to_owned());
+    assert_eq!(told.collect::<Vec<_>>()[..], [("direct-v6".to_owned(), None), ("relayed".to_owned(), relay)]);
+    assert_eq!((world.links(0), world.dials), (1, 1));
+}
+
+fn shown_path(world: &mut World, node: usize) -> String {
+    let Reply::Contacts(contacts) = world.ask(node, Command::Contacts).unwrap() else { panic!() };
+    let address = world.nodes[1 - node].address.clone();
+    let Reply::Paths(paths) = world.ask(node, Command::Path { address }).unwrap() else { panic!() };
+    assert_eq!(paths[0].path, contacts[0].path);
+    contacts[0].path.clone()
+}
+
+#[test]
+fn without_a_path_nobody_dials_and_with_the_relay_alone_there_is_a_link() {
+    let mut world = World::of_two(133);
+    world.direct = false;
+    world.send(0, 1, "first");
+    world.run(12 * SECOND);
+    assert_eq!((world.dials, world.links(0)), (0, 0));
+    world.rendezvous.relays = true;
+    world.run(60 * SECOND);
+    world.send(0, 1, "second");
+    world.run(SECOND);
+    assert_eq!((world.dials, world.links(0), world.links(1)), (1, 1, 1));
+}
+
+#[test]
+fn a_path_is_forgotten_a_moment_after_its_link_and_its_story_stays() {
+    let mut world = World::of_two(134);
+    world.send(0, 1, "first");
+    world.run(SECOND);
+    let forgets = |world: &World| {
+        let orders = world.nodes[0].reach.iter();
+        orders.filter(|order| matches!(order, ReachOrder::Forget { .. })).count()
+    };
+    world.cut_links(0);
+    world.run(2 * SECOND);
+    assert_eq!(forgets(&world), 0);
+    world.run(2 * SECOND);
+    assert_eq!(forgets(&world), 1);
+    let address = world.nodes[1].address.clone();
+    let Reply::Paths(paths) = world.ask(0, Command::Path { address }).unwrap() else { panic!() };
+    assert_eq!((paths.len(), paths[0].path.as_str()), (1, "none"));
 }
 
 #[test]
@@ -110,15 +201,11 @@ fn a_device_that_begins_links_without_end_has_one_under_way() {
     world.run(SECOND);
     world.cut_links(0);
     world.run(SECOND);
-    let (address, device) = world.who(1);
-    let list = world.rendezvous.list(&address);
-    let noise = list.verify().unwrap().device(device).unwrap().noise;
+    let small = dialer(&world);
     for number in 0..100 {
-        let hello = LinkHello { address: address.clone(), device, list: list.clone() };
-        let link = LinkId(10_000 + number);
-        world.input(0, Input::LinkGreeting { link, attempt: None, hello: Box::new(hello), noise });
+        world.greet(small, 1 - small, LinkId(10_000 + number));
     }
-    assert_eq!(world.nodes[0].engine.as_ref().unwrap().links.count(), 1);
+    assert_eq!(world.nodes[1 - small].engine.as_ref().unwrap().links.count(), 1);
 }
 
 #[test]

@@ -3,4 +3,5 @@
 mod any_order;
 mod letters;
 mod links;
+mod paths;
 mod trust;

@@ -4,6 +4,7 @@ mod world;
 
 use std::time::Duration;
 
+use hobnob_nat::core::agent::PathKind;
 use hobnob_wire::transfer::{Span, TransferFrame};
 use hobnob_wire::{DeviceId, List, TransferId};
 use proptest::prelude::*;

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use hobnob_nat::core::agent::PathKind;
 use hobnob_wire::letter::LetterBody;
 use hobnob_wire::transfer::{Span, TransferFrame};
 use hobnob_wire::{Address, DeviceId, TransferId};
