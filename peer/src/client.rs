@@ -28,7 +28,7 @@ use crate::core::transfer::TransferReport;
 use crate::driver::{Driver, Inputs, Message, Outside, channel, unix_ms};
 use crate::events::{Cursor, Events, Ring};
 use crate::net::streams::TransferShell;
-use crate::net::{LinkRoom, Port, Session, Surroundings, watch_paths};
+use crate::net::{LinkRoom, OverlayShell, Port, Session, Surroundings, watch_paths};
 use crate::store::{Database, StoreError};
 
 /// Commands that are being worked on; more wait.
@@ -172,6 +172,7 @@ impl Client {
         let outside = Outside {
             runtime: runtime.clone(),
             reach: reach.clone(),
+            overlay: OverlayShell::new((identity.device, net.overlay), (runtime.clone(), inputs.clone())),
             links: Arc::clone(&links),
             transfers,
             events: Arc::clone(&events),

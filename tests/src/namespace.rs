@@ -46,6 +46,40 @@ pub fn inside(name: &str, story: impl FnOnce()) {
         .env(binaries::BUILT, binaries::folder()));
 }
 
+/// A machine of its own on a [`network`].
+#[derive(Clone, Debug)]
+pub struct Host {
+    /// Its address.
+    pub ip: String,
+    /// The words that run a command there.
+    pub prefix: Vec<String>,
+}
+
+/// Makes a network of machines with these names, which hear each other's multicasts as on one switch. There is no way out
+/// of it.
+///
+/// # Panics
+/// Outside [`inside`].
+#[must_use]
+pub fn network<const N: usize>(names: [&str; N]) -> [Host; N] {
+    let ip = |words: &str| run(Command::new("ip").args(words.split(' ')));
+    // Names of namespaces are files; these are nobody else's.
+    run(Command::new("mount").args(["-t", "tmpfs", "tmpfs", "/run"]));
+    ip("link add switch type bridge mcast_snooping 0");
+    ip("link set switch up");
+    let mut hosts = 1..;
+    names.map(|name| {
+        let address = format!("10.77.0.{}", hosts.next().expect("there is no end"));
+        ip(&format!("netns add {name}"));
+        ip(&format!("link add to-{name} type veth peer name eth0 netns {name}"));
+        ip(&format!("link set to-{name} master switch up"));
+        ip(&format!("-n {name} addr add {address}/24 dev eth0"));
+        ip(&format!("-n {name} link set eth0 up"));
+        ip(&format!("-n {name} link set lo up"));
+        Host { ip: address, prefix: ["ip", "netns", "exec", name].map(str::to_owned).into() }
+    })
+}
+
 /// Mounts a disk of `bytes` at `folder`, which is created. It is gone with the namespace.
 ///
 /// # Panics

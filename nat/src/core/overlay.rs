@@ -48,7 +48,7 @@ const QUESTIONS_MAX: u32 = 8;
 const QUESTIONS_SPAN: Duration = Duration::from_secs(60);
 
 /// A device that one would like to meet.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Acquaintance {
     /// Which.
     pub device: DeviceId,

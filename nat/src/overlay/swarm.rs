@@ -98,8 +98,8 @@ pub(super) fn build(keys: &Keypair, config: &Config) -> Result<Swarm<Behaviour>,
         .with_max_negotiating_inbound_streams(STREAMS_MAX)
         .with_dial_concurrency_factor(const { NonZeroU8::new(4).expect("it is not zero") });
     let mut swarm = Swarm::new(transport, behaviour, own, settings);
-    let mut listening = config.listen.iter().map(|at| swarm.listen_on(multiaddr(*at)).is_ok());
-    if !listening.any(|listens| listens) {
+    let listening = config.listen.iter().filter(|at| swarm.listen_on(multiaddr(**at)).is_ok()).count();
+    if listening == 0 {
         return Err(StartError::Listen);
     }
     if let Role::Bootstrap { external } = &config.role {

@@ -1,6 +1,7 @@
 //! What the engine wants done, in order, after its transaction has been committed.
 
 use hobnob_nat::core::agent::{Exchange, Remote};
+use hobnob_nat::core::overlay::Acquaintance;
 use hobnob_wire::close::LinkClose;
 use hobnob_wire::datagram::Channel;
 use hobnob_wire::keys::AgreementKey;
@@ -45,6 +46,8 @@ pub enum Effect {
     },
     /// Tell whoever finds paths to peers.
     Reach(ReachOrder),
+    /// Something for the overlay.
+    Overlay(OverlayOrder),
     /// Dial a peer over whatever path there is.
     Dial {
         /// Names the attempt in the answer.
@@ -80,6 +83,22 @@ pub enum Effect {
     },
     /// Something for the transfer shell.
     Transfer(TransferJob),
+}
+
+/// What the overlay is told.
+#[derive(Debug, PartialEq)]
+pub enum OverlayOrder {
+    /// Look for these devices, and for no others.
+    Meet(Vec<Acquaintance>),
+    /// Send a signal to a device that is there.
+    Signal {
+        /// Which.
+        device: DeviceId,
+        /// The sealed signal.
+        sealed: Vec<u8>,
+    },
+    /// It is not needed any more.
+    Leave,
 }
 
 /// What whoever finds paths to peers is told.

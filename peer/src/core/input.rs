@@ -27,6 +27,32 @@ pub enum RequestError {
     SessionLost,
 }
 
+/// What the overlay tells.
+#[derive(Debug, PartialEq, Eq)]
+pub enum OverlayReport {
+    /// A device is there, or has started again.
+    Seen(DeviceId),
+    /// A device is there no longer.
+    Lost(DeviceId),
+    /// A device sent a signal.
+    Signal {
+        /// Which.
+        device: DeviceId,
+        /// The sealed signal.
+        sealed: Vec<u8>,
+    },
+}
+
+impl OverlayReport {
+    /// The device that it is about.
+    #[must_use]
+    pub const fn device(&self) -> DeviceId {
+        match self {
+            Self::Seen(device) | Self::Lost(device) | Self::Signal { device, .. } => *device,
+        }
+    }
+}
+
 /// Something happened outside.
 #[derive(Debug)]
 pub enum Input {
@@ -70,6 +96,8 @@ pub enum Input {
         /// What it is now.
         report: Arc<PathReport>,
     },
+    /// The overlay reports; only while it is used.
+    Overlay(OverlayReport),
     /// The other side of a handshake said who it is and proved `noise`. Answered by
     /// [`Effect::AdmitLink`](super::effect::Effect::AdmitLink) or
     /// [`Effect::CloseLink`](super::effect::Effect::CloseLink).

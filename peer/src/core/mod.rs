@@ -21,6 +21,7 @@ pub mod transfer;
 pub mod view;
 
 pub(crate) mod link;
+pub(crate) mod overlay;
 mod session;
 #[cfg(test)]
 pub(crate) mod testing;

@@ -27,6 +27,14 @@ pub const PORT_MAPPING: &str = "net.port_mapping";
 /// The proxy for networks that let only TCP out; empty for none. Taken at the next start.
 pub const PROXY: &str = "net.proxy";
 
+/// Whether contacts are looked for without the rendezvous while it cannot be reached: `on` or `off`. Taken at the next
+/// start.
+pub const OVERLAY: &str = "overlay.use";
+/// Whether this device helps others to find each other: `on` or `off`. Taken at the next start.
+pub const VOLUNTEER: &str = "overlay.volunteer";
+/// Nodes of the overlay beyond the local network, as `host:port` with commas between them. Taken at the next start.
+pub const BOOTSTRAP: &str = "overlay.bootstrap";
+
 /// One setting: its name, its first value, what a value must be, in code and in words.
 struct Setting {
     key: &'static str,
@@ -35,7 +43,7 @@ struct Setting {
     wanted: &'static str,
 }
 
-const SETTINGS: [Setting; 6] = [
+const SETTINGS: [Setting; 9] = [
     Setting {
         key: AUTO_ACCEPT,
         first: "nobody",
@@ -72,6 +80,14 @@ const SETTINGS: [Setting; 6] = [
         is_valid: |value| value.is_empty() || value.parse::<Proxy>().is_ok(),
         wanted: "empty, or a proxy as http://host:port or socks5://host:port",
     },
+    Setting {
+        key: BOOTSTRAP,
+        first: "",
+        is_valid: |value| value.is_empty() || value.split(',').all(|place| is_place(place.trim())),
+        wanted: "empty, or host:port with commas between them",
+    },
+    Setting { key: OVERLAY, first: "on", is_valid: is_switch, wanted: "`on` or `off`" },
+    Setting { key: VOLUNTEER, first: "off", is_valid: is_switch, wanted: "`on` or `off`" },
 ];
 
 /// Ports below this belong to services of the system; peers do not dial them.
@@ -86,6 +102,19 @@ pub struct NetSettings {
     pub port_mapping: bool,
     /// The proxy to go through.
     pub proxy: Option<Proxy>,
+    /// How to take part in the overlay.
+    pub overlay: OverlaySettings,
+}
+
+/// How to take part in the overlay.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OverlaySettings {
+    /// Whether contacts are looked for there.
+    pub used: bool,
+    /// Whether others are helped.
+    pub volunteer: bool,
+    /// Its first nodes, as `host:port`.
+    pub bootstrap: Vec<String>,
 }
 
 const AVAILABILITY: &str = "presence.availability";
@@ -121,6 +150,30 @@ pub fn net<S: SettingStore>(store: &mut S) -> Result<NetSettings, S::Error> {
         port: kept(store, PORT)?.parse().unwrap_or(0),
         port_mapping: kept(store, PORT_MAPPING)? == "on",
         proxy: kept(store, PROXY)?.parse().ok(),
+        overlay: overlay(store)?,
+    })
+}
+
+fn overlay<S: SettingStore>(store: &mut S) -> Result<OverlaySettings, S::Error> {
+    let places = kept(store, BOOTSTRAP)?;
+    let places = places.split(',').map(str::trim).filter(|place| !place.is_empty());
+    Ok(OverlaySettings {
+        used: kept(store, OVERLAY)? == "on",
+        volunteer: kept(store, VOLUNTEER)? == "on",
+        bootstrap: places.map(str::to_owned).collect(),
+    })
+}
+
+fn is_switch(value: &str) -> bool {
+    matches!(value, "on" | "off")
+}
+
+/// Whether a text is `host:port`.
+fn is_place(text: &str) -> bool {
+    text.rsplit_once(':').is_some_and(|(host, port)| {
+        !host.is_empty()
+            && !host.contains(['/', ' '])
+            && port.parse::<u16>().is_ok_and(|port| port >= PORT_MIN)
     })
 }
 

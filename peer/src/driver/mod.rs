@@ -28,7 +28,7 @@ use crate::core::input::Input;
 use crate::core::time::Now;
 use crate::events::Ring;
 use crate::net::streams::TransferShell;
-use crate::net::{self, Dial, LinkRoom, LinkTable, Order};
+use crate::net::{self, Dial, LinkRoom, LinkTable, Order, OverlayShell};
 use crate::store::{Database, StoreError};
 
 /// Messages that one transaction handles. More would gain nothing (SQLite is as fast at 64), and delay the first.
@@ -41,6 +41,8 @@ pub(crate) struct Outside {
     pub(crate) runtime: Handle,
     /// Finds paths to peers.
     pub(crate) reach: Reach,
+    /// Meets contacts without the rendezvous.
+    pub(crate) overlay: OverlayShell,
     /// Dials links.
     pub(crate) links: Arc<LinkRoom>,
     /// Moves the bytes of files.
@@ -204,6 +206,7 @@ impl Driver {
                 self.requests.say(&ClientFrame::MailboxAck { up_to }, &self.clock)
             }
             Effect::Reach(order) => net::order(&self.outside.reach, order),
+            Effect::Overlay(order) => self.outside.overlay.perform(order),
             Effect::Dial { attempt, device, noise, hello } => {
                 let dial = Dial { attempt, device, noise, hello };
                 self.outside.runtime.spawn(Arc::clone(&self.outside.links).dial(dial));

@@ -11,6 +11,7 @@ mod languages;
 mod large;
 mod letters;
 mod limits;
+mod overlay;
 mod paths;
 mod people;
 mod presence;

@@ -105,6 +105,7 @@ impl Engine {
         let set = self.contacts.set_paths(turn.store, address, paths)?;
         if set.is_ok() {
             self.links.follow_policies(turn, &self.contacts);
+            self.overlay.contacts_changed();
             self.contact_event(turn, address);
         }
         Ok(set.map(|()| Reply::Done))
@@ -238,6 +239,7 @@ impl Engine {
         self.tell_settings(turn)?;
         let general = settings::paths(turn.store)?;
         self.links.set_policy(turn, &self.contacts, general);
+        self.overlay.contacts_changed();
         Ok(Ok(Reply::Done))
     }
 }

@@ -6,16 +6,19 @@
 //! | `answers` | what the rendezvous answers |
 //! | `pushes` | what the rendezvous says unasked |
 //! | `peers` | what links bring |
+//! | `overlay` | what the overlay brings |
 //! | `files` | what transfers ask and get |
 
 mod answers;
 mod commands;
 mod files;
+mod overlay;
 mod peers;
 mod pushes;
 #[cfg(test)]
 mod stories;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use hobnob_wire::Address;
@@ -32,6 +35,7 @@ use super::keys::{Identity, Keyring};
 use super::letters::inbox::{Arrived, Desk};
 use super::letters::outbox::{Outbox, Routes, ask_devices, readdress};
 use super::link::{Greeting, Links, OwnSide};
+use super::overlay::Overlay;
 use super::session::{Session, foreign_welcome};
 use super::settings;
 use super::store::Store;
@@ -64,6 +68,7 @@ pub struct Engine {
     contacts: Contacts,
     outbox: Outbox,
     links: Links,
+    overlay: Overlay,
     transfers: Transfers,
     requests: Requests,
     /// When receipts that are owed are written.
@@ -87,6 +92,7 @@ impl Engine {
             contacts: Contacts::open(store)?,
             outbox: Outbox::default(),
             links: Links::new(settings::paths(store)?),
+            overlay: Overlay::default(),
             transfers: Transfers::open(store)?,
             requests: Requests::default(),
             // Some may be owed from before.
@@ -127,10 +133,9 @@ impl Engine {
     #[must_use]
     pub fn deadline(&self) -> Option<Duration> {
         let links = self.links.deadline(self.session.is_up());
-        [self.receipts_due, self.outbox.deadline(), links, self.transfers.deadline()]
-            .into_iter()
-            .flatten()
-            .min()
+        let overlay = self.overlay.deadline();
+        let others = [self.receipts_due, self.outbox.deadline(), self.transfers.deadline()];
+        others.into_iter().chain([links, overlay]).flatten().min()
     }
 
     /// What must be known before the first input.
@@ -157,6 +162,7 @@ impl Engine {
                 Ok(())
             }
             Input::Path { device, report } => self.path_changed(turn, device, report),
+            Input::Overlay(report) => self.overlay_report(turn, report),
             Input::LinkGreeting { link, attempt, hello, noise } => {
                 self.greeted(turn, &Greeting { link, attempt, hello, noise })
             }
@@ -176,6 +182,7 @@ impl Engine {
     fn settle<S: Store, E: Entropy>(&mut self, turn: &mut Turn<'_, S, E>) -> Result<(), S::Error> {
         let routes =
             Routes { session_up: self.session.is_up(), links: &self.links, contacts: &self.contacts };
+        self.overlay.tick(turn, &mut self.keys, &self.contacts, &self.links)?;
         let wanted = self.outbox.pump(turn, &mut self.keys, routes)?;
         for (address, device) in wanted {
             self.links.want(turn, &mut self.keys, &self.contacts, (&address, device))?;
@@ -235,6 +242,8 @@ impl Engine {
         }
         self.session.came_up(turn, &mut self.keys)?;
         self.outbox.session_up();
+        self.overlay.session_up(turn);
+        self.links.set_overlay(BTreeSet::new());
         self.links.session_up();
         // Device lists that something waits for, and those that might be trustworthy again.
         let waiting = [turn.store.parked()?, self.contacts.warned()].concat();
@@ -244,6 +253,7 @@ impl Engine {
 
     fn session_down<S, E>(&mut self, turn: &mut Turn<'_, S, E>, problem: String) {
         self.session.went_down(turn, problem);
+        self.overlay.session_down(turn.now.monotonic);
         for address in self.contacts.all_offline() {
             self.contact_event(turn, &address);
         }
@@ -261,6 +271,7 @@ impl Engine {
             Verdict::StillStopped => {}
             Verdict::Newer => ask_devices(turn, address),
             Verdict::Same | Verdict::Renewed => {
+                self.overlay.contacts_changed();
                 if self.contacts.warn(address, None) {
                     self.contact_event(turn, address);
                 }
@@ -277,6 +288,7 @@ impl Engine {
     /// Nothing is exchanged with an account any more until its true list is seen again.
     fn stopped<S, E>(&mut self, turn: &mut Turn<'_, S, E>, address: &Address, text: String) {
         self.links.close_all(turn, address, hobnob_wire::close::LinkClose::BadDeviceList);
+        self.overlay.contacts_changed();
         turn.event(Event::Warning { address: address.clone(), text: text.clone() });
         if self.contacts.warn(address, Some(text)) {
             self.contact_event(turn, address);

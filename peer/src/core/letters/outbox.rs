@@ -110,6 +110,7 @@ impl Outbox {
             }
         }
         let own = keys.identity.address.clone();
+        let mut wanted = Vec::new();
         let mut deposits: Vec<(LetterId, Address, Vec<DeviceId>)> = Vec::new();
         for copy in turn.store.unsent()? {
             let key = (copy.letter, copy.device);
@@ -139,9 +140,10 @@ impl Outbox {
                     Some((_, _, devices)) => devices.push(copy.device),
                     None => deposits.push((copy.letter, copy.address, vec![copy.device])),
                 }
+            } else if routes.links.nearby(copy.device) {
+                wanted.push((copy.address, copy.device));
             }
         }
-        let mut wanted = Vec::new();
         for (letter, to, devices) in deposits {
             if routes.contacts.online(&to) {
                 wanted.extend(devices.iter().map(|device| (to.clone(), *device)));

@@ -214,9 +214,7 @@ impl Links {
                 turn.effect(Effect::Dial { attempt, device, noise, hello });
             }
         }
-        if session_up {
-            self.update(turn, keys)?;
-        }
+        self.update(turn, keys, session_up)?;
         let linked = self.links.values().map(|link| link.device);
         let used = linked.chain(self.attempts.devices()).collect();
         self.exchanges.forget_unused(turn, &used);

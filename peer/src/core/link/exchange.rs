@@ -174,12 +174,12 @@ impl Exchanges {
     }
 
     /// When something is due.
-    pub(super) fn deadline(&self, own: &OwnSide, session_up: bool) -> Option<Duration> {
-        let at = |known: &Exchanged| {
-            let update = known.update_at(own).filter(|_| session_up);
+    pub(super) fn deadline(&self, own: &OwnSide, may_tell: impl Fn(DeviceId) -> bool) -> Option<Duration> {
+        let at = |(device, known): (&DeviceId, &Exchanged)| {
+            let update = known.update_at(own).filter(|_| may_tell(*device));
             [known.forget_at, update].into_iter().flatten().min()
         };
-        self.open.values().filter_map(at).min()
+        self.open.iter().filter_map(at).min()
     }
 
     /// Forgets devices that nothing needs, a moment later.

@@ -16,7 +16,7 @@ mod policy;
 mod shown;
 mod signal;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use hobnob_nat::core::agent::Policy;
@@ -69,6 +69,8 @@ pub(crate) struct Links {
     attempts: Attempts,
     exchanges: Exchanges,
     own: OwnSide,
+    /// Devices whose signals go by the overlay; none while the session is up.
+    overlay: BTreeSet<DeviceId>,
     /// Who may learn our addresses, unless something else is set for a contact.
     general: Policy,
 }
@@ -80,8 +82,19 @@ impl Links {
             attempts: Attempts::default(),
             exchanges: Exchanges::default(),
             own: OwnSide::default(),
+            overlay: BTreeSet::new(),
             general,
         }
+    }
+
+    /// Who is reached by the overlay now.
+    pub(crate) fn set_overlay(&mut self, here: BTreeSet<DeviceId>) {
+        self.overlay = here;
+    }
+
+    /// Whether a link to the device can be agreed on without the session.
+    pub(crate) fn nearby(&self, device: DeviceId) -> bool {
+        self.overlay.contains(&device)
     }
 
     /// The session is up, and another than before.
@@ -242,7 +255,9 @@ impl Links {
             State::Up { used, .. } => used + IDLE_WAIT,
             State::Admitted { until } => until,
         });
-        due.chain(self.attempts.deadline()).chain(self.exchanges.deadline(&self.own, session_up)).min()
+        due.chain(self.attempts.deadline())
+            .chain(self.exchanges.deadline(&self.own, |device| session_up || self.nearby(device)))
+            .min()
     }
 }
 

@@ -14,7 +14,7 @@ use super::Links;
 use super::attempt::{Attempt, State};
 use super::policy::OwnSide;
 use crate::core::contact::Contacts;
-use crate::core::effect::{Effect, ReachOrder};
+use crate::core::effect::{Effect, OverlayOrder, ReachOrder};
 use crate::core::keys::Keyring;
 use crate::core::store::Store;
 use crate::core::time::Entropy;
@@ -81,6 +81,7 @@ impl Links {
         (device, noise): (DeviceId, &AgreementKey),
         kind: SignalKind,
     ) -> bool {
+        let nearby = self.nearby(device);
         let Some(known) = self.exchanges.of_mut(device) else {
             return false;
         };
@@ -96,6 +97,11 @@ impl Links {
         let Some(sealed) = sealed else {
             return false;
         };
+        if nearby {
+            // Nobody answers for the other side here: it does so itself, or the attempt expires.
+            turn.effect(Effect::Overlay(OverlayOrder::Signal { device, sealed: sealed.into_vec() }));
+            return true;
+        }
         let asked = match kind {
             SignalKind::Offer | SignalKind::Answer => Asked::Signal(attempt),
             SignalKind::Update => {
@@ -112,8 +118,12 @@ impl Links {
         &mut self,
         turn: &mut Turn<'_, S, E>,
         keys: &mut Keyring,
+        session_up: bool,
     ) -> Result<(), S::Error> {
         for device in self.exchanges.due_updates(&self.own, turn.now.monotonic) {
+            if !session_up && !self.nearby(device) {
+                continue;
+            }
             let Some(address) = self.exchanges.of(device).map(|known| known.address.clone()) else {
                 continue;
             };

@@ -2,6 +2,7 @@
 //! and virtual time. Everything that is said takes [`world::LATENCY`]; nothing else takes time.
 
 mod entropy;
+mod overlay;
 pub(crate) mod rendezvous;
 pub(crate) mod world;
 

@@ -13,6 +13,7 @@ use hobnob_wire::{Address, AttemptId, DeviceId, RequestId};
 
 use self::paths::own;
 use super::Counted;
+use super::overlay::Overlay;
 use super::rendezvous::Rendezvous;
 use crate::core::command::{Command, CommandError, CommandId, Reply};
 use crate::core::effect::{Effect, ReachOrder};
@@ -101,6 +102,8 @@ pub(crate) struct World {
     pub(crate) frames_lost: bool,
     /// How long anything that is said takes from now on.
     pub(crate) latency: Duration,
+    /// How devices find each other without the rendezvous.
+    pub(crate) overlay: Overlay,
     queue: BTreeMap<(Duration, u64), Action>,
     count: u64,
     connections: Vec<Connection>,
@@ -123,6 +126,7 @@ impl World {
             direct: true,
             frames_lost: false,
             latency: LATENCY,
+            overlay: Overlay::default(),
             queue: BTreeMap::new(),
             count: 0,
             connections: Vec::new(),
@@ -240,6 +244,7 @@ impl World {
         self.nodes[node].run += 1;
         self.nodes[node].requests.clear();
         self.nodes[node].session = false;
+        self.overlay.looking.remove(&node);
         self.rendezvous.leaves(&who);
         self.flush();
         for side in self.sides_of(node) {
@@ -391,7 +396,7 @@ impl World {
         self.queue.insert((self.now + self.latency, self.count), action);
     }
 
-    fn tell(&mut self, node: usize, input: Input) {
+    pub(super) fn tell(&mut self, node: usize, input: Input) {
         let run = self.nodes[node].run;
         self.later(Action::Input(node, run, input));
     }
@@ -414,6 +419,7 @@ impl World {
                 self.reach(node, &order);
                 self.nodes[node].reach.push(order);
             }
+            Effect::Overlay(order) => self.overlay(node, order),
             Effect::Dial { attempt, device, noise, hello } => {
                 self.later(Action::Dial(node, run, Dialed { attempt, device, noise, hello }));
             }
@@ -522,8 +528,9 @@ impl World {
         } else if connection.admitted.1 {
             connection.admitted.0 = true;
             let handshake = LATENCY * 3;
-            self.input(dialer, Input::LinkUp { link, handshake });
+            // The dialer's first frame, which says that it is ready, comes before all others.
             self.tell(listener.0, Input::LinkUp { link: listener.1, handshake });
+            self.input(dialer, Input::LinkUp { link, handshake });
         }
     }
 

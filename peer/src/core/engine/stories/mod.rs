@@ -3,5 +3,6 @@
 mod any_order;
 mod letters;
 mod links;
+mod overlay;
 mod paths;
 mod trust;
