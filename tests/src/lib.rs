@@ -26,6 +26,7 @@ pub mod content;
 pub mod crowd;
 pub mod daemon;
 pub mod events;
+pub mod lab;
 pub mod middle;
 pub mod namespace;
 pub mod output;

@@ -1,0 +1,123 @@
+//! Joins network namespaces by a simulated Internet: one TUN device in each, and a thread that routes between them.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::net::IpAddr;
+use std::os::fd::AsFd;
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, ensure};
+use hobnob_nat::simulation::{HostId, Internet};
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+use tun_rs::{DeviceBuilder, SyncDevice};
+
+use super::packet;
+
+/// The longest packet on the lines.
+const MTU: u16 = 1500;
+/// How long the router waits when nothing is under way.
+const IDLE: Duration = Duration::from_secs(1);
+
+/// A namespace with a device whose packets the router takes.
+pub(super) struct Port {
+    pub(super) host: HostId,
+    device: Arc<SyncDevice>,
+}
+
+/// Makes the namespace `name` of a host, with its addresses and routes. It replaces one of that name.
+pub(super) fn plug(name: &str, host: HostId, addresses: &[IpAddr]) -> anyhow::Result<Port> {
+    // There is none at first.
+    drop(Command::new("ip").args(["netns", "del", name]).output());
+    ip(&["netns", "add", name])?;
+    let namespace = File::open(format!("/run/netns/{name}")).context("a namespace has a file")?;
+    let device = thread::spawn(move || -> anyhow::Result<SyncDevice> {
+        move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network))?;
+        Ok(DeviceBuilder::new().name("tun0").mtu(MTU).build_sync()?)
+    });
+    let device = device.join().expect("making a device does not panic").context("a TUN device")?;
+    ip(&["-n", name, "link", "set", "lo", "up"])?;
+    ip(&["-n", name, "link", "set", "tun0", "up"])?;
+    for address in addresses {
+        let family = if address.is_ipv4() { "-4" } else { "-6" };
+        let bits = if address.is_ipv4() { 32 } else { 128 };
+        let mut words = vec!["-n", name, "addr", "add"];
+        let text = format!("{address}/{bits}");
+        words.extend([text.as_str(), "dev", "tun0"]);
+        if address.is_ipv6() {
+            words.push("nodad");
+        }
+        ip(&words)?;
+        ip(&[family, "-n", name, "route", "replace", "default", "dev", "tun0"])?;
+    }
+    Ok(Port { host, device: Arc::new(device) })
+}
+
+fn ip(words: &[&str]) -> anyhow::Result<()> {
+    let output = Command::new("ip").args(words).output().context("ip (iproute2) runs")?;
+    ensure!(output.status.success(), "ip {}: {}", words.join(" "), String::from_utf8_lossy(&output.stderr));
+    Ok(())
+}
+
+/// The words that run a command in a namespace.
+pub(super) fn within(name: &str) -> Vec<String> {
+    ["ip", "netns", "exec", name].map(str::to_owned).to_vec()
+}
+
+/// A router at work. It ends when it is dropped.
+#[derive(Debug)]
+pub(super) struct Router {
+    stop: Sender<Option<(HostId, Vec<u8>)>>,
+}
+
+impl Router {
+    /// Starts to route between the ports.
+    pub(super) fn start(mut internet: Internet, ports: Vec<Port>) -> Self {
+        let (taken, packets) = channel::<Option<(HostId, Vec<u8>)>>();
+        let devices: BTreeMap<HostId, Arc<SyncDevice>> =
+            ports.into_iter().map(|port| (port.host, port.device)).collect();
+        for (&host, device) in &devices {
+            let (device, taken) = (Arc::clone(device), taken.clone());
+            thread::spawn(move || {
+                let mut buffer = [0; MTU as usize];
+                while let Ok(len) = device.recv(&mut buffer) {
+                    if taken.send(Some((host, buffer[..len].to_vec()))).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+        let started = Instant::now();
+        thread::spawn(move || {
+            loop {
+                while let Some((host, packet)) = internet.poll(started.elapsed()) {
+                    if let (Some(device), Some(bytes)) = (devices.get(&host), packet::rewritten(packet)) {
+                        // A device that takes nothing more loses the packet, as a full queue does.
+                        drop(device.send(&bytes));
+                    }
+                }
+                let until = internet.deadline().map_or(IDLE, |due| due.saturating_sub(started.elapsed()));
+                match packets.recv_timeout(until) {
+                    Ok(Some((host, bytes))) => {
+                        if let Some(packet) = packet::parse(&bytes) {
+                            internet.send(host, packet, started.elapsed());
+                        }
+                    }
+                    Err(RecvTimeoutError::Timeout) => {}
+                    Ok(None) | Err(RecvTimeoutError::Disconnected) => return,
+                }
+            }
+        });
+        Self { stop: taken }
+    }
+}
+
+impl Drop for Router {
+    fn drop(&mut self) {
+        // It may have ended already.
+        drop(self.stop.send(None));
+    }
+}
