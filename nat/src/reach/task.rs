@@ -50,6 +50,7 @@ struct Task {
     peers: Peers,
     surroundings: Surroundings,
     session: Option<Session>,
+    loopback: Loopback,
     place: Place,
     was_bound: bool,
     mapped: Vec<SocketAddr>,
@@ -68,6 +69,7 @@ pub(super) async fn run(network: Arc<dyn Network>, demux: Arc<Demux>, mut source
         network,
         demux,
         session: None,
+        loopback: Loopback::Forbidden,
         was_bound: false,
         mapped: Vec::new(),
         own: sinks.own,
@@ -205,7 +207,11 @@ impl Task {
     /// Puts the own side together again, and tells everybody when it is another.
     fn refresh_own(&mut self) {
         let Ok(bound) = self.demux.main_addr() else { return };
-        let loopback = self.session.as_ref().map_or(Loopback::Forbidden, |session| session.loopback);
+        // Links outlive the session, those on this machine too: what the last one said holds until there is another.
+        if let Some(session) = &self.session {
+            self.loopback = session.loopback;
+        }
+        let loopback = self.loopback;
         let inside: Vec<SocketAddr> =
             self.surroundings.addresses.iter().map(|at| SocketAddr::new(at.ip, bound.port())).collect();
         let binding = self.place.binding();
