@@ -32,7 +32,8 @@ use zeroize::Zeroizing;
 use crate::core::keys::enrol::{
     EnrolError as KeysError, KeepError, LoggedIn, NewDevice, new_account, new_device,
 };
-use crate::core::store::KeyStore;
+use crate::core::settings::PROXY;
+use crate::core::store::{KeyStore, SettingStore};
 use crate::driver::{SystemEntropy, unix_ms};
 use crate::net::connect::{ConnectError, Connector, Line};
 use crate::net::read_frame;
@@ -136,7 +137,7 @@ impl From<TooLong> for EnrolError {
 }
 
 /// Makes an account called `name` at the rendezvous of `invite`, with this home as its first device, and its
-/// `password`, which a further device will need.
+/// `password`, which a further device will need. Goes through `proxy`, which the home then keeps as the setting `net.proxy`.
 ///
 /// The home is made when it does not exist. If it fails after the rendezvous has made the account, the name is
 /// taken and the password right: [`login`] goes on from there.
@@ -148,9 +149,10 @@ pub async fn register(
     name: &Name,
     invite: &Invite,
     password: Zeroizing<String>,
+    proxy: Option<&Proxy>,
 ) -> Result<Registered, EnrolError> {
     let mut database = empty_home(home).await?;
-    let mut talk = Talk::begin(invite, None).await?;
+    let mut talk = Talk::begin(invite, proxy).await?;
     let (state, message) = {
         let started =
             ClientRegistration::<Suite>::start(&mut SystemEntropy, password.as_bytes()).map_err(opaque)?;
@@ -180,13 +182,13 @@ pub async fn register(
         wrapped: account.wrapped,
     };
     let (address, list) = welcome(talk.ask(finish).await?)?;
-    keep(&mut database, account.device, (&address, &list), invite)?;
+    keep(&mut database, account.device, (&address, &list), (invite, proxy))?;
     talk.end().await;
     Ok(Registered { address, recovery_code })
 }
 
 /// Adds this home as a further device to the account called `name` at the rendezvous of `invite`. Returns the account's
-/// complete address.
+/// complete address. Goes through `proxy`, which the home then keeps as the setting `net.proxy`.
 ///
 /// # Errors
 /// [`EnrolError`]; the home holds no account then.
@@ -195,9 +197,10 @@ pub async fn login(
     name: &Name,
     invite: &Invite,
     password: Zeroizing<String>,
+    proxy: Option<&Proxy>,
 ) -> Result<Address, EnrolError> {
     let mut database = empty_home(home).await?;
-    let mut talk = Talk::begin(invite, None).await?;
+    let mut talk = Talk::begin(invite, proxy).await?;
     let (state, message) = {
         let started = ClientLogin::<Suite>::start(&mut SystemEntropy, password.as_bytes()).map_err(opaque)?;
         (started.state, OpaqueMessage::new(started.message.serialize().to_vec())?)
@@ -225,7 +228,7 @@ pub async fn login(
     let device = new_device(&device_name(), &login, unix_ms() / 1000, &mut SystemEntropy)?;
     let (address, list) =
         welcome(talk.ask(AccountRequest::AppendEntry { entry: device.entry.clone() }).await?)?;
-    keep(&mut database, device, (&address, &list), invite)?;
+    keep(&mut database, device, (&address, &list), (invite, proxy))?;
     talk.end().await;
     Ok(address)
 }
@@ -248,9 +251,12 @@ fn keep(
     database: &mut Database,
     device: NewDevice,
     (address, list): (&Address, &DeviceList),
-    invite: &Invite,
+    (invite, proxy): (&Invite, Option<&Proxy>),
 ) -> Result<(), EnrolError> {
     let mut transaction = database.begin()?;
+    if let Some(proxy) = proxy {
+        transaction.set_setting(PROXY, &proxy.url())?;
+    }
     device.keep(&mut transaction, address.clone(), list, invite.clone())?;
     Ok(transaction.commit()?)
 }

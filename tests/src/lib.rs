@@ -16,6 +16,7 @@
 //! | [`world`], [`person`], [`daemon`] | who takes part in a story |
 //! | [`content`] | files to send and to compare |
 //! | [`namespace`] | a test inside network and mount namespaces of its own |
+//! | [`proxy`] | a proxy on the way to the rendezvous |
 //! | [`middle`] | an active attacker between two peers |
 //! | [`crowd`] | connections to a rendezvous that never say anything |
 
@@ -32,6 +33,7 @@ pub mod namespace;
 pub mod output;
 pub mod person;
 pub mod process;
+pub mod proxy;
 pub mod world;
 
 /// How long a story waits for something that must happen. Far beyond what a busy machine with two cores needs: it

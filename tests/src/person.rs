@@ -75,6 +75,18 @@ impl Person {
         self.enrol("register", &invite, &self.password())
     }
 
+    /// Makes the account, going through a proxy that the home then keeps.
+    ///
+    /// # Panics
+    /// When the password cannot be passed on.
+    #[must_use]
+    pub fn register_through(&self, proxy: &str) -> Output {
+        let file = self.world.join(format!("{}.password", self.name));
+        fs::write(&file, format!("{}\n", self.password())).expect("a file can be written");
+        let words = ["register", &self.name, "--server", &self.invite, "--password-file", text(&file)];
+        self.run(words.into_iter().chain(["--proxy", proxy]))
+    }
+
     /// Adds this device to the account with its right password.
     #[must_use]
     pub fn login(&self) -> Output {

@@ -48,7 +48,7 @@ impl World {
     }
 
     async fn register(&self, name: &str) -> Result<Registered, EnrolError> {
-        register(&self.home(name), &parsed(name), &self.invite, password(name)).await
+        register(&self.home(name), &parsed(name), &self.invite, password(name), None).await
     }
 
     /// Somebody with an account whose session is up.
@@ -175,22 +175,22 @@ async fn every_way_not_to_get_an_account_is_told_apart() {
     let world = World::new().await;
     world.register("alice").await.unwrap();
     let (name, home) = (parsed("alice"), world.home("other"));
-    let taken = register(&home, &name, &world.invite, password("mallory")).await;
+    let taken = register(&home, &name, &world.invite, password("mallory"), None).await;
     assert!(matches!(taken, Err(EnrolError::NameTaken)), "{taken:?}");
-    let wrong = login(&home, &name, &world.invite, password("mallory")).await;
+    let wrong = login(&home, &name, &world.invite, password("mallory"), None).await;
     assert!(matches!(wrong, Err(EnrolError::WrongCredentials)), "{wrong:?}");
-    let unknown = login(&home, &parsed("nobody"), &world.invite, password("nobody")).await;
+    let unknown = login(&home, &parsed("nobody"), &world.invite, password("nobody"), None).await;
     assert!(matches!(unknown, Err(EnrolError::WrongCredentials)), "{unknown:?}");
 
     let presented = world.invite.pin;
     let forged = Invite { pin: Pin::new([7; 32]), ..world.invite.clone() };
-    let error = login(&home, &name, &forged, password("alice")).await.unwrap_err();
+    let error = login(&home, &name, &forged, password("alice"), None).await.unwrap_err();
     assert!(
         matches!(error, EnrolError::WrongPin { expected, presented: seen } if expected == forged.pin && seen == presented),
         "{error:?}"
     );
     let nowhere = Invite { host: "nowhere.invalid".into(), ..world.invite.clone() };
-    let unreachable = login(&home, &name, &nowhere, password("alice")).await;
+    let unreachable = login(&home, &name, &nowhere, password("alice"), None).await;
     assert!(matches!(unreachable, Err(EnrolError::Unreachable(_))), "{unreachable:?}");
     let unopened = Client::open(Options::new(&home)).await;
     assert!(matches!(unopened, Err(OpenError::NotRegistered { .. })), "{unopened:?}");
@@ -311,7 +311,7 @@ async fn a_link_that_is_closed_on_one_side_is_made_again_when_needed() {
 async fn a_second_device_gets_the_letters_too() {
     let world = World::new().await;
     let (alice, mut bob) = world.friends().await;
-    let second = login(&world.home("bob-2"), &parsed("bob"), &world.invite, password("bob")).await.unwrap();
+    let second = login(&world.home("bob-2"), &parsed("bob"), &world.invite, password("bob"), None).await.unwrap();
     assert_eq!(second, bob.address());
     let mut second = world.open("bob-2").await;
     second.session_up().await;

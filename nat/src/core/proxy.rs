@@ -75,6 +75,34 @@ impl fmt::Display for Proxy {
     }
 }
 
+impl Proxy {
+    /// The text that it is parsed from, with the password.
+    #[must_use]
+    pub fn url(&self) -> Zeroizing<String> {
+        let shown = self.to_string();
+        let (Some(Login { user, password }), Some((scheme, at))) = (&self.login, shown.split_once("***@")) else {
+            return Zeroizing::new(shown);
+        };
+        let (user, password) = (encoded(user), encoded(password));
+        Zeroizing::new([scheme, &user, ":", &password, "@", at].concat())
+    }
+}
+
+/// Percent-encodes all that could mean something in a URL.
+fn encoded(text: &str) -> Zeroizing<String> {
+    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+    let mut encoded = Zeroizing::new(String::with_capacity(text.len() * 3));
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() {
+            encoded.push(byte.into());
+        } else {
+            let digits = [byte >> 4, byte & 0xf].map(|digit| char::from(DIGITS[usize::from(digit)]));
+            encoded.extend(['%'].into_iter().chain(digits));
+        }
+    }
+    encoded
+}
+
 /// Why a text names no proxy. Says nothing of what the text holds: that may be a password.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[error(
@@ -217,10 +245,12 @@ mod tests {
         let expected =
             Proxy { speaks: Speaks::Socks5, host: "proxy.example".into(), port: 1080, login: Some(login) };
         assert_eq!(proxy, expected);
+        assert_eq!(*proxy.url(), "socks5://alice:p%40ss%3A@proxy.example:1080");
+        assert_eq!(proxy.url().parse(), Ok(expected));
         let proxy: Proxy = "http://[2001:db8::1]:3128/".parse().unwrap();
         assert_eq!((proxy.speaks, proxy.host.as_str(), proxy.port), (Speaks::Http, "2001:db8::1", 3128));
         assert_eq!(proxy.login, None);
-        assert_eq!(proxy.to_string(), "http://[2001:db8::1]:3128");
+        assert_eq!((proxy.to_string(), proxy.url().as_str()), ("http://[2001:db8::1]:3128".into(), "http://[2001:db8::1]:3128"));
     }
 
     #[test]

@@ -2,13 +2,15 @@
 
 use std::path::Path;
 
+use hobnob_nat::core::proxy::Proxy;
 use hobnob_wire::Address;
 use serde::Serialize;
 
-use super::args::Account;
+use super::args::{Account, TypedProxy};
 use super::output::Output;
 use super::secret::{RecoveryFile, password};
 use super::stop::Stop;
+use crate::core::command::ErrorKind;
 use crate::enrol;
 
 /// What `register` and `login` print as JSON.
@@ -29,7 +31,7 @@ pub(super) async fn register(
 ) -> Result<(), Stop> {
     let password = password(account.password_file.as_deref(), true)?;
     let recovery_file = recovery_file.map(RecoveryFile::create).transpose()?;
-    let registered = enrol::register(home, &account.name, &account.server, password).await?;
+    let registered = enrol::register(home, &account.name, &account.server, password, proxy(account)?).await?;
     let (address, code) = (&registered.address, registered.recovery_code.as_str());
     let mut printed = Some(code);
     if let Some(file) = recovery_file {
@@ -53,9 +55,15 @@ pub(super) async fn register(
     Ok(())
 }
 
+/// The proxy to go through.
+fn proxy(account: &Account) -> Result<Option<&Proxy>, Stop> {
+    let Some(TypedProxy(typed)) = &account.proxy else { return Ok(None) };
+    typed.as_ref().map(Some).map_err(|error| Stop::because(ErrorKind::Usage, format!("--proxy: {error}")))
+}
+
 pub(super) async fn login(home: &Path, account: &Account, output: Output) -> Result<(), Stop> {
     let password = password(account.password_file.as_deref(), false)?;
-    let address = &enrol::login(home, &account.name, &account.server, password).await?;
+    let address = &enrol::login(home, &account.name, &account.server, password, proxy(account)?).await?;
     output.show(&Enrolled { event: "logged_in", address, recovery_code: None }, || {
         format!("This is now a device of {address}")
     })?;

@@ -1,9 +1,12 @@
 //! What can be typed.
 
+use std::convert::Infallible;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use hobnob_nat::core::proxy::{NoProxy, Proxy};
 use hobnob_wire::invite::Invite;
 use hobnob_wire::{Address, Name, TransferId};
 
@@ -121,9 +124,25 @@ pub(super) struct Account {
     /// Invite of the rendezvous: hobnob://HOST:PORT/#PIN
     #[arg(long, value_name = "INVITE")]
     pub(super) server: Invite,
+    /// Go through a proxy: http://HOST:PORT or socks5://HOST:PORT, with USER:PASSWORD@ before the host if it asks for
+    /// them. Kept as the setting net.proxy
+    #[arg(long, value_name = "URL", env = "HOBNOB_PROXY", hide_env_values = true)]
+    pub(super) proxy: Option<TypedProxy>,
     /// Read the password from the first line of this file; - is standard input
     #[arg(long, value_name = "FILE")]
     pub(super) password_file: Option<PathBuf>,
+}
+
+/// A proxy as it was typed. Always taken, because a refusal of clap's would repeat the password.
+#[derive(Clone, Debug)]
+pub(super) struct TypedProxy(pub(super) Result<Proxy, NoProxy>);
+
+impl FromStr for TypedProxy {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        Ok(Self(text.parse()))
+    }
 }
 
 #[derive(Debug, Subcommand)]

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use hobnob_tests::namespace::{add_address, block_udp, block_udp_no_more, inside};
+use hobnob_tests::proxy::{PASSWORD, Proxy};
 use hobnob_tests::world::World;
 
 /// An address that is not loopback's, between which and the people here there may be a firewall.
@@ -60,4 +61,33 @@ fn a_session_leaves_its_tunnel_when_udp_works_again_and_no_letter_is_lost() {
         let received: Vec<&str> = received.iter().filter_map(|letter| letter["text"].as_str()).collect();
         assert_eq!(received, texts);
     });
+}
+
+#[test]
+fn x42_with_a_proxy_everything_goes_through_it_and_its_password_is_shown_nowhere() {
+    for proxy in [Proxy::http(), Proxy::socks5()] {
+        let world = World::new();
+        let place = format!("127.0.0.1:{}", world.rendezvous.port());
+        let mut alice = world.newcomer("alice");
+        let refused = alice.register_through(&proxy.url("wrong"));
+        assert_ne!(refused.code, 0);
+        assert!(refused.messages.contains("Check the proxy (setting net.proxy)"), "{refused:?}");
+
+        let proxied = proxy.url(PASSWORD);
+        assert_eq!(alice.register_through(&proxied).code, 0);
+        alice.up();
+        let bob = world.person("bob");
+        alice.befriend(&bob);
+        alice.tell(["send", &bob.address(), "by the proxy"]);
+        assert_eq!(bob.until_letters(&alice, 1)[0]["text"], "by the proxy");
+        // Port 443 is tried first; nothing listens there on loopback.
+        let asked: Vec<String> = (0..4).map(|_| proxy.next_asked()).collect();
+        assert!(asked.contains(&place) && asked.contains(&"127.0.0.1:443".to_owned()), "{asked:?}");
+
+        let shown = alice.read(&["config", "get", "net.proxy"]) + &alice.process().log_tail();
+        assert!(shown.contains("***@127.0.0.1:"), "{shown}");
+        for secret in ["p%40ss", "p%40SS", PASSWORD] {
+            assert!(!shown.contains(secret), "{shown}");
+        }
+    }
 }
