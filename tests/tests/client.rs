@@ -311,7 +311,8 @@ async fn a_link_that_is_closed_on_one_side_is_made_again_when_needed() {
 async fn a_second_device_gets_the_letters_too() {
     let world = World::new().await;
     let (alice, mut bob) = world.friends().await;
-    let second = login(&world.home("bob-2"), &parsed("bob"), &world.invite, password("bob"), None).await.unwrap();
+    let second =
+        login(&world.home("bob-2"), &parsed("bob"), &world.invite, password("bob"), None).await.unwrap();
     assert_eq!(second, bob.address());
     let mut second = world.open("bob-2").await;
     second.session_up().await;

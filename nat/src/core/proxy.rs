@@ -80,7 +80,8 @@ impl Proxy {
     #[must_use]
     pub fn url(&self) -> Zeroizing<String> {
         let shown = self.to_string();
-        let (Some(Login { user, password }), Some((scheme, at))) = (&self.login, shown.split_once("***@")) else {
+        let (Some(Login { user, password }), Some((scheme, at))) = (&self.login, shown.split_once("***@"))
+        else {
             return Zeroizing::new(shown);
         };
         let (user, password) = (encoded(user), encoded(password));
@@ -250,7 +251,10 @@ mod tests {
         let proxy: Proxy = "http://[2001:db8::1]:3128/".parse().unwrap();
         assert_eq!((proxy.speaks, proxy.host.as_str(), proxy.port), (Speaks::Http, "2001:db8::1", 3128));
         assert_eq!(proxy.login, None);
-        assert_eq!((proxy.to_string(), proxy.url().as_str()), ("http://[2001:db8::1]:3128".into(), "http://[2001:db8::1]:3128"));
+        assert_eq!(
+            (proxy.to_string(), proxy.url().as_str()),
+            ("http://[2001:db8::1]:3128".into(), "http://[2001:db8::1]:3128")
+        );
     }
 
     #[test]

@@ -124,10 +124,17 @@ const TEXT: &str = "presence.text";
 /// Longest value of a setting, in bytes.
 const VALUE_BYTES_MAX: usize = 4_096;
 
-/// Every setting and its value.
+/// Every setting and its value, as it may be shown: without passwords.
 pub(crate) fn all<S: SettingStore>(store: &mut S) -> Result<Vec<(String, String)>, S::Error> {
-    let all = |setting: &Setting| Ok((setting.key.to_owned(), kept(store, setting.key)?));
+    let all = |setting: &Setting| Ok((setting.key.to_owned(), shown(setting.key, kept(store, setting.key)?)));
     SETTINGS.iter().map(all).collect()
+}
+
+fn shown(key: &str, value: String) -> String {
+    match value.parse::<Proxy>() {
+        Ok(proxy) if key == PROXY => proxy.to_string(),
+        _ => value,
+    }
 }
 
 /// The value of a setting, the first one until the user sets another.
@@ -136,8 +143,12 @@ fn kept<S: SettingStore>(store: &mut S, key: &str) -> Result<String, S::Error> {
     Ok(store.setting(key)?.unwrap_or_else(|| first.to_owned()))
 }
 
-/// Who may learn our addresses, where nothing else is set for a contact.
+/// Who may learn our addresses, where nothing else is set for a contact. Nobody while there is a proxy, unless the user says so:
+/// what goes beside a proxy gives away what it may be there to hide.
 pub(crate) fn paths<S: SettingStore>(store: &mut S) -> Result<Policy, S::Error> {
+    if store.setting(PATHS)?.is_none() && !kept(store, PROXY)?.is_empty() {
+        return Ok(Policy::RelayOnly);
+    }
     Ok(policy_named(&kept(store, PATHS)?).unwrap_or(Policy::All))
 }
 

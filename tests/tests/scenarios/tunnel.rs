@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use hobnob_tests::content::{assert_same_file, write_file};
 use hobnob_tests::namespace::{add_address, block_udp, block_udp_no_more, inside};
 use hobnob_tests::proxy::{PASSWORD, Proxy};
 use hobnob_tests::world::World;
@@ -12,9 +13,12 @@ const SERVER: &str = "192.0.2.1";
 /// How long a session may take to come up in a tunnel.
 const IN_USE_WITHIN: Duration = Duration::from_secs(3);
 
+/// What goes over the relay, twice through the tunnel.
+const FILE_BYTES: u64 = 8 << 20;
+
 #[test]
-fn without_udp_a_session_is_up_within_3_s_and_letters_arrive() {
-    inside("tunnel::without_udp_a_session_is_up_within_3_s_and_letters_arrive", || {
+fn without_udp_a_session_is_up_within_3_s_and_letters_and_files_arrive() {
+    inside("tunnel::without_udp_a_session_is_up_within_3_s_and_letters_and_files_arrive", || {
         add_address(SERVER);
         block_udp();
         let world = World::placed(SERVER, &[]);
@@ -30,6 +34,13 @@ fn without_udp_a_session_is_up_within_3_s_and_letters_arrive() {
         alice.befriend(&bob);
         alice.tell(["send", &bob.address(), "through the wall"]);
         assert_eq!(bob.until_letters(&alice, 1)[0]["text"], "through the wall");
+
+        let (file, into) = (world.path("film.mkv"), world.new_folder("arrived"));
+        write_file(&file, FILE_BYTES, 1);
+        let id = alice.offer(&bob, &[&file], &[]);
+        bob.accept(&id, &into);
+        alice.until_state(&id, "done");
+        assert_same_file(&file, &into.join("film.mkv"));
     });
 }
 
