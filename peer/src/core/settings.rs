@@ -258,7 +258,41 @@ pub(crate) fn set_presence<S: Store>(store: &mut S, set: &PresenceSet) -> Result
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+    use std::convert::Infallible;
+
     use super::*;
+    use crate::core::store::Fallible;
+
+    /// Settings in memory.
+    struct Kept(BTreeMap<String, String>);
+
+    impl Fallible for Kept {
+        type Error = Infallible;
+    }
+
+    impl SettingStore for Kept {
+        fn setting(&mut self, key: &str) -> Result<Option<String>, Infallible> {
+            Ok(self.0.get(key).cloned())
+        }
+
+        fn set_setting(&mut self, key: &str, value: &str) -> Result<(), Infallible> {
+            self.0.insert(key.to_owned(), value.to_owned());
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn behind_a_proxy_contacts_learn_no_address_unless_the_user_says_so() {
+        let mut store = Kept(BTreeMap::new());
+        assert_eq!(paths(&mut store), Ok(Policy::All));
+        store.set_setting(PROXY, "socks5://me:secret@127.0.0.1:9050").unwrap();
+        assert_eq!(paths(&mut store), Ok(Policy::RelayOnly));
+        store.set_setting(PATHS, "all").unwrap();
+        assert_eq!(paths(&mut store), Ok(Policy::All));
+        let shown = all(&mut store).unwrap();
+        assert!(shown.contains(&(PROXY.to_owned(), "socks5://***@127.0.0.1:9050".to_owned())), "{shown:?}");
+    }
 
     #[test]
     fn a_setting_is_checked_before_it_is_kept() {
