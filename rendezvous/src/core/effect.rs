@@ -7,7 +7,6 @@ use hobnob_wire::session::ServerFrame;
 use super::session::SessionId;
 
 /// Something to be done, in the order given.
-#[expect(clippy::large_enum_variant, reason = "nearly all effects are frames to send")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
     /// Send a frame to some sessions.

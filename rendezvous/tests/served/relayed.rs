@@ -7,6 +7,7 @@ use hobnob_rendezvous::{Config, Server};
 use hobnob_wire::Opaque;
 use hobnob_wire::contact::{ContactRequest, ContactText};
 use hobnob_wire::datagram::{AllocationId, Channel, Cookie, Datagram, DatagramKey, Transaction, parse};
+use hobnob_wire::presence::Availability;
 use hobnob_wire::session::{Answer, ClientFrame, Push, Request};
 use hobnob_wire::signal::{RelayGrant, SignalRequest};
 use tokio::net::UdpSocket;
@@ -127,10 +128,8 @@ impl World {
         let Ok(Answer::Signalled { channel }) = a.ask(Request::Signal(request)).await else {
             panic!("Bob is there")
         };
-        let told = b.push_of(|push| match push {
-            Push::Signal(delivery) => Some(delivery.channel),
-            _ => None,
-        });
+        let told =
+            b.push_of(|push| if let Push::Signal(delivery) = push { Some(delivery.channel) } else { None });
         assert_eq!(told.await, channel);
         channel
     }
@@ -242,11 +241,9 @@ async fn nothing_is_forwarded_for_a_session_that_has_ended() {
 
     let [alice, bob] = &mut world.sessions;
     bob.connection.close(0_u32.into(), b"");
-    let gone = |push| match push {
-        Push::Presence(change) => {
-            (change.presence.availability == hobnob_wire::presence::Availability::Offline).then_some(())
-        }
-        _ => None,
+    let gone = |push| {
+        let Push::Presence(change) = push else { return None };
+        (change.presence.availability == Availability::Offline).then_some(())
     };
     alice.push_of(gone).await;
     a.send(channel, b"anybody there?").await;

@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use self::router::{Router, plug, within};
-use crate::World;
+use crate::world::World;
 
 /// One way between a peer and the Internet: a round trip between peers takes 40 ms.
 const LINE: Duration = Duration::from_millis(10);

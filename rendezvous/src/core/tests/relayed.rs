@@ -36,16 +36,16 @@ fn orders(world: &mut World) -> Vec<Order> {
 }
 
 fn grant(world: &mut World, session: SessionId) -> RelayGrant {
-    let grants = world.pushes(session).into_iter().filter_map(|push| match push {
-        Push::Relay(grant) => Some(grant),
-        _ => None,
-    });
-    grants.last().expect("a session has a place")
+    let granted = |push| if let Push::Relay(grant) = push { Some(grant) } else { None };
+    world.pushes(session).into_iter().rev().find_map(granted).expect("a session has a place")
 }
 
 fn channel(answer: Result<Answer, Refusal>) -> Channel {
-    let Ok(Answer::Signalled { channel: Some(channel) }) = answer else { panic!("{answer:?}") };
-    channel
+    match answer {
+        Ok(Answer::Signalled { channel: Some(channel) }) => channel,
+        Ok(other) => panic!("{other:?} names no channel"),
+        Err(refusal) => panic!("{refusal}"),
+    }
 }
 
 #[test]
