@@ -202,13 +202,6 @@ impl Duel {
         self.offer(side);
     }
 
-    /// Forgets how long the sides heard nothing.
-    pub(crate) fn forget_pauses(&mut self) {
-        for side in &mut self.sides {
-            side.pause = Duration::ZERO;
-        }
-    }
-
     /// Lets time pass.
     pub(crate) fn run_for(&mut self, time: Duration) {
         let end = self.now + time;
@@ -227,7 +220,7 @@ impl Duel {
 
     fn step(&mut self) {
         while let Some((host, packet)) = self.internet.poll(self.now) {
-            self.arrive(host, packet);
+            self.arrive(host, &packet);
         }
         while let Some(place) = self.signals.iter().position(|(at, ..)| *at <= self.now) {
             let (_, to, signal) = self.signals.remove(place);
@@ -265,21 +258,21 @@ impl Duel {
         self.perform(1);
     }
 
-    fn arrive(&mut self, host: HostId, packet: Packet) {
+    fn arrive(&mut self, host: HostId, packet: &Packet) {
         if host == self.rendezvous {
-            self.serve(&packet);
+            self.serve(packet);
             return;
         }
         let Some(side) = self.sides.iter().position(|side| side.host == host) else { return };
         let now = self.now;
         let one = &mut self.sides[side];
         let Some(via) = one.sockets.get(&packet.destination.port()).copied() else {
-            one.reflected(&packet);
+            one.reflected(packet);
             return;
         };
         let way = Way::new(via, packet.source);
         match packet.content.first() {
-            Some(&REFLECT) => one.reflected(&packet),
+            Some(&REFLECT) => one.reflected(packet),
             Some(&TRAFFIC) => {
                 let relayed =
                     way.to.ip() == IpAddr::V4(RENDEZVOUS_V4) || way.to.ip() == IpAddr::V6(RENDEZVOUS_V6);

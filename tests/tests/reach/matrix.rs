@@ -21,7 +21,6 @@ struct Outcome {
     first_byte: Duration,
     /// From the offer until both sides were direct.
     direct: Option<Duration>,
-    checks: [u32; 2],
     why_not: Option<String>,
 }
 
@@ -44,7 +43,6 @@ async fn outcome(pair: [Place; 2]) -> Outcome {
         kinds: reports.each_ref().map(|report| report.kind),
         first_byte,
         direct,
-        checks: reports.each_ref().map(|report| report.sent),
         why_not: reports[0].why_not_direct.map(|why| why.to_string()),
     }
 }

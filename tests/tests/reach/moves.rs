@@ -63,7 +63,7 @@ impl Pulse {
 
     /// The longest time without an arrival.
     async fn longest_pause(self) -> Duration {
-        drop(self.stop.send(()));
+        self.stop.send(()).unwrap();
         let arrivals = timeout(PATIENCE, self.arrivals).await.unwrap().unwrap();
         arrivals.windows(2).map(|two| two[1] - two[0]).max().unwrap()
     }

@@ -37,7 +37,6 @@ const REFLECTOR_PORT: u16 = 7701;
 #[derive(Debug)]
 pub(crate) struct Peer {
     pub(crate) host: HostId,
-    pub(crate) machine: Machine,
     pub(crate) endpoint: Endpoint,
     pub(crate) reach: Reach,
     pub(crate) device: DeviceId,
@@ -49,7 +48,6 @@ pub(crate) struct Peer {
 pub(crate) struct World {
     pub(crate) simulation: Simulation,
     pub(crate) relay: Arc<RelayServer>,
-    pub(crate) rendezvous: Machine,
     pub(crate) peers: [Peer; 2],
     attempts: AtomicU8,
     _endpoint: Endpoint,
@@ -82,7 +80,6 @@ impl World {
         let world = Self {
             simulation,
             relay,
-            rendezvous,
             peers,
             attempts: AtomicU8::new(0),
             _endpoint: endpoint,
@@ -99,18 +96,15 @@ impl World {
         let key = key(peer.allocation);
         let payer = Payer(peer.allocation.0);
         self.relay.order(Order::Allocate { allocation: peer.allocation, key: key.clone(), payer });
-        let rendezvous = match place {
-            Place::UdpBlocked => tunnel(&peer.endpoint, &self._endpoint),
-            Place::V6Only => SocketAddr::from((RENDEZVOUS_V6, PORT)),
-            _ => SocketAddr::from((RENDEZVOUS_V4, PORT)),
-        };
-        let same_ip: TransportAddress = SocketAddr::from((Ipv4Addr::UNSPECIFIED, REFLECTOR_PORT)).into();
-        let same_ip_v6: TransportAddress = SocketAddr::from((Ipv6Addr::UNSPECIFIED, REFLECTOR_PORT)).into();
-        let other_ip: TransportAddress = SocketAddr::from((RENDEZVOUS_OTHER, PORT)).into();
-        let reflectors = match place {
-            Place::V6Only => vec![same_ip_v6],
-            Place::UdpBlocked => vec![],
-            _ => vec![same_ip, other_ip],
+        let port_of = |ip: IpAddr| TransportAddress::from(SocketAddr::new(ip, REFLECTOR_PORT));
+        // An unspecified address stands for the rendezvous' own.
+        let (rendezvous, reflectors) = if place == Place::UdpBlocked {
+            (tunnel(&peer.endpoint, &self._endpoint), vec![])
+        } else if place == Place::V6Only {
+            (SocketAddr::from((RENDEZVOUS_V6, PORT)), vec![port_of(Ipv6Addr::UNSPECIFIED.into())])
+        } else {
+            let other_ip = SocketAddr::from((RENDEZVOUS_OTHER, PORT)).into();
+            (SocketAddr::from((RENDEZVOUS_V4, PORT)), vec![port_of(Ipv4Addr::UNSPECIFIED.into()), other_ip])
         };
         let reflectors = List::new(reflectors).unwrap();
         let grant = RelayGrant { allocation: peer.allocation, key, reflectors };
@@ -239,10 +233,10 @@ impl Peer {
     fn new(simulation: &Simulation, host: HostId, number: u8) -> Self {
         let machine = simulation.machine(host);
         let listen = SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0));
-        let endpoint = Endpoint::peer_on(Arc::new(machine.clone()), listen, Strangers::Ignored).unwrap();
+        let endpoint = Endpoint::peer_on(Arc::new(machine), listen, Strangers::Ignored).unwrap();
         let reach = endpoint.reach().unwrap();
         let device = DeviceId::new([number; 16]);
-        Self { host, machine, endpoint, reach, device, allocation: AllocationId(number.into()) }
+        Self { host, endpoint, reach, device, allocation: AllocationId(number.into()) }
     }
 }
 

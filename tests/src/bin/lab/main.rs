@@ -30,10 +30,9 @@ fn main() -> anyhow::Result<ExitCode> {
     if env::var_os(INSIDE).is_none() {
         return again_inside();
     }
-    for mount in [["-t", "tmpfs", "tmpfs", "/run"]] {
-        let status = Command::new("mount").args(mount).status().context("mount runs")?;
-        ensure!(status.success(), "a folder for namespaces cannot be mounted");
-    }
+    let mounted =
+        Command::new("mount").args(["-t", "tmpfs", "tmpfs", "/run"]).status().context("mount runs")?;
+    ensure!(mounted.success(), "a folder for namespaces cannot be mounted");
     for pair in pairs(&options.pairs)? {
         let experience = lab::run(pair, options.seed)?;
         let line = if options.json {
