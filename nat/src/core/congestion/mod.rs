@@ -4,10 +4,10 @@
 //! looks at what each round trip shows, the *queue* (least RTT of the round above the least RTT of the path) and the part that was lost, and
 //! is in one of three phases:
 //!
-//! - [`startup`]: doubles each round until packets begin to wait, or too many are lost.
-//! - [`polite`]: keeps the bottleneck busy and its queue a few milliseconds long. Losses say little here: what a
+//! - `startup`: doubles each round until packets begin to wait, or too many are lost.
+//! - `polite`: keeps the bottleneck busy and its queue a few milliseconds long. Losses say little here: what a
 //!   radio loses at random is no reason to slow down, so only a loss well above the path's own noise is.
-//! - [`contending`]: somebody else fills the queue and would take everything from a polite sender, so we do as CUBIC
+//! - `contending`: somebody else fills the queue and would take everything from a polite sender, so we do as CUBIC
 //!   (RFC 9438) does, until a look every few seconds shows that the queue is ours alone.
 //!
 //! When the path below is switched, everything learned is forgotten but the rate, of which half is kept.

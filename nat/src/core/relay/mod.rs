@@ -1,8 +1,8 @@
 //! What a relay and its reflectors do with a datagram: forward it, answer it, or nothing.
 //!
 //! A peer has an **allocation** from when its session is proved until it ends, and **binds** it to the address that it is at
-//! by showing that it receives there ([`cookie`]). A **channel** joins two allocations; a datagram in it goes from the
-//! bound address of the one to that of the other as it is, as far as the budgets allow ([`budget`]). Nothing else is ever
+//! by showing that it receives there (`cookie`). A **channel** joins two allocations; a datagram in it goes from the
+//! bound address of the one to that of the other as it is, as far as the budgets allow (`budget`). Nothing else is ever
 //! sent, except answers: those are no longer than the request, which must be authentic and new, and are few.
 //!
 //! Whoever owns a [`Relay`] gives it orders, shows it datagrams, and sends what it says. It takes no memory for anything that a
