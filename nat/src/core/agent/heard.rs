@@ -47,10 +47,11 @@ impl Agent {
                         return;
                     }
                 }
-                if let Some(answer) = Self::answer(&check, way) {
+                // An answer tells the peer that its QUIC is taken this way, so without a place there is none.
+                let taken = self.handle_check(way, nominated.then_some(transaction), now);
+                if let Some(answer) = Self::answer(&check, way).filter(|_| taken) {
                     self.send_answer(way, &answer, &own, now);
                 }
-                self.handle_check(way, nominated.then_some(transaction), now);
             }
             Some(Datagram::Stop { transaction, .. }) => {
                 if generation.hear(transaction.0, now) != Heard::Ignored && !generation.stopped {
@@ -62,20 +63,21 @@ impl Agent {
         }
     }
 
-    /// An authentic check came this way and has been answered.
-    fn handle_check(&mut self, way: Way, nominated: Option<Transaction>, now: Duration) {
+    /// An authentic check came this way. Whether QUIC is taken from there.
+    fn handle_check(&mut self, way: Way, nominated: Option<Transaction>, now: Duration) -> bool {
         if self.pair(way).is_none() && !self.discover(way, now) {
-            return;
+            return false;
         }
         let controlled = !self.is_controlling();
         let Some(pair) = self.pairs.iter_mut().find(|pair| pair.way == way) else {
-            return;
+            return false;
         };
         if let Some(Transaction(number)) = nominated.filter(|_| controlled) {
             pair.nominated = pair.nominated.max(Some(number));
         }
         pair.trigger(now);
         self.admit(way);
+        true
     }
 
     /// Takes up an address that nobody told. Whether it was.

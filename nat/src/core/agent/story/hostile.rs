@@ -128,6 +128,22 @@ fn sources_without_end_take_no_memory_and_do_not_displace_the_path() {
 }
 
 #[test]
+fn a_check_is_answered_only_where_quic_is_taken_from() {
+    let mut world = linked();
+    let key = world.sides[A].key.clone();
+    let mut taken = 0;
+    for number in 0..40_u32 {
+        let way = Way::main(SocketAddr::from((Ipv4Addr::from(0xcb00_7200 + number), 2000)));
+        let bytes = check(&world, 1_000_000 + u64::from(number), &key);
+        world.receive(A, way, &bytes);
+        let is_taken = world.sides[A].admitted.contains(&way);
+        assert_eq!(world.sides[A].sent.contains_key(&way.to.ip()), is_taken, "{way}");
+        taken += u32::from(is_taken);
+    }
+    assert!(taken > 0 && taken < 40, "{taken} were taken");
+}
+
+#[test]
 fn who_sends_checks_without_end_is_asked_to_stop() {
     let mut world = linked();
     let (key, way) = (world.sides[A].key.clone(), world.report(A).way.unwrap());
