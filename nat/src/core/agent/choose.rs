@@ -95,6 +95,7 @@ impl Agent {
         let silence = now.saturating_sub(since);
         if silence >= self.patience(since, rtt) {
             self.fell = true;
+            self.retry.begin(now);
             self.note(Note::Fell { way, silence }, now);
             self.silence = Silence::default();
             for pair in &mut self.pairs {

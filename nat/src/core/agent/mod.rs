@@ -28,6 +28,7 @@
 //! | `heard` | what a datagram is worth |
 //! | `choose` | which way is selected, when one is left |
 //! | `rank`, `silence` | which way is better; when one is silent |
+//! | `retry` | when all is tried again that did not work |
 //! | `guess` | which ports of hard NATs are tried |
 //! | `budget` | how much an address gets |
 //! | `explain` | what people are told |
@@ -45,6 +46,7 @@ mod pending;
 mod random;
 mod rank;
 mod report;
+mod retry;
 mod silence;
 #[cfg(test)]
 mod story;
@@ -67,6 +69,7 @@ use guess::{Guess, Prospect};
 use pair::{Origin, Pair};
 use pending::Pending;
 use random::Random;
+use retry::Retry;
 use silence::Silence;
 
 /// Sockets that an agent asks for at once, at most: more would not make guessing a port noticeably quicker.
@@ -93,6 +96,7 @@ pub struct Agent {
     announced: bool,
     since: Duration,
     silence: Silence,
+    retry: Retry,
     /// A direct way fell in this exchange.
     fell: bool,
     gave_up: bool,
@@ -119,6 +123,7 @@ impl Agent {
             announced: true,
             since: now,
             silence: Silence::default(),
+            retry: Retry::default(),
             fell: false,
             gave_up: false,
             sent: 0,
@@ -157,7 +162,7 @@ impl Agent {
             return None;
         }
         let checks = self.pairs.iter().filter_map(|pair| self.due(pair));
-        checks.chain(self.guess_due()).chain(self.silence_due()).min()
+        checks.chain(self.guess_due()).chain(self.silence_due()).chain(self.retry_due()).min()
     }
 
     /// We signalled.
@@ -211,6 +216,7 @@ impl Agent {
                 }
             }
             Selection::Relay => {
+                self.retry.hear(heard);
                 if let Some(current) = self.generations.current_mut() {
                     current.vouched |= heard.is_some_and(|at| at > current.began);
                 }
@@ -230,6 +236,7 @@ impl Agent {
             self.note(Note::Heard { candidates: count, mapping: told.mapping }, now);
         }
         self.gave_up = false;
+        self.retry.begin(now);
         self.adopt(&told, now);
         for pair in &mut self.pairs {
             pair.begin(now);
@@ -282,6 +289,7 @@ impl Agent {
     fn advance(&mut self, now: Duration) {
         self.leave_if_silent(now);
         self.choose(now);
+        self.retry(now);
         self.send_due(now);
         self.guess_on(now);
         self.give_up(now);

@@ -10,6 +10,8 @@ use super::way::Way;
 /// When an unproved way is checked, in ms after the start. The early ones outlast loss and two sides that do not start at
 /// the same moment; all are over within 2 s, so that an address that somebody made us check is left by then.
 const BURST_MS: [u64; 9] = [0, 20, 50, 100, 200, 400, 800, 1200, 1600];
+/// The round with which a later try begins, so that it is three packets.
+const RETRY_ROUND: usize = 6;
 /// Checks of a guessed way that are sent whatever is answered, so that a rare hit is not lost to one packet.
 const GUESSED_BURST_MIN: usize = 4;
 /// How soon after a check an authentic one from there may cause another.
@@ -121,6 +123,14 @@ impl Pair {
     /// Whether quick checks are under way.
     pub(super) const fn is_checking(&self) -> bool {
         matches!(self.schedule, Schedule::Burst { .. }) || self.triggered.is_some()
+    }
+
+    /// Checks it again with a few packets, when nothing else is due.
+    pub(super) const fn retry(&mut self, now: Duration) {
+        if matches!(self.schedule, Schedule::Idle) {
+            let skipped = Duration::from_millis(BURST_MS[RETRY_ROUND]);
+            self.schedule = Schedule::Burst { from: now.saturating_sub(skipped), round: RETRY_ROUND };
+        }
     }
 
     /// Until when it is likely to be proved: an authentic check came from there a moment ago.

@@ -97,6 +97,58 @@ fn a_direct_path_that_dies_is_left_within_a_second_and_used_again_when_it_works(
     }
 }
 
+/// Both sides relayed, because nothing came through when they tried; the link over the relay lives.
+fn relayed(kinds: [super::nat::Kind; 2], seed: u64, lasts_ms: u64) -> World {
+    let mut world = World::new(kinds.map(Some), seed);
+    world.cut = [true, true];
+    world.exchange();
+    live_on_relay(&mut world, lasts_ms);
+    world
+}
+
+/// Something comes over the relay each second.
+fn live_on_relay(world: &mut World, lasts_ms: u64) {
+    for _ in 0..lasts_ms / 1000 {
+        world.run(ms(1000));
+        for side in [A, B] {
+            if world.sides[side].selection == Selection::Relay {
+                let now = Some(world.now + world.sides[side].skew);
+                world.give(side, Input::Traffic { sent: now, heard: now });
+            }
+        }
+    }
+}
+
+#[test]
+fn a_relayed_link_becomes_direct_by_itself_when_it_can_be() {
+    for (bad_ms, direct_after_ms) in [(4000, 3000), (15_000, 8000), (70_000, 13_000), (3_600_000, 610_000)] {
+        let mut world = relayed([PORT_RESTRICTED, PORT_RESTRICTED], 16, bad_ms);
+        assert_eq!(world.kinds(), [PathKind::Relayed; 2]);
+        world.cut = [false, false];
+        live_on_relay(&mut world, direct_after_ms);
+        assert_eq!(world.kinds(), [PathKind::Punched; 2], "{bad_ms}: {:?}", world.report(A));
+    }
+}
+
+#[test]
+fn ports_are_guessed_once_more_after_six_minutes() {
+    let mut world = relayed([super::nat::RANDOM, PORT_RESTRICTED], 17, 60_000);
+    world.cut = [false, false];
+    live_on_relay(&mut world, 310_000);
+    assert_eq!(world.kinds(), [PathKind::Relayed; 2]);
+    live_on_relay(&mut world, 20_000);
+    assert!(world.are_direct(), "{:?} {:?}", world.report(A), world.report(B));
+}
+
+#[test]
+fn trying_again_all_day_costs_less_than_a_quarter_of_a_megabyte() {
+    let mut world = relayed([PORT_RESTRICTED, PORT_RESTRICTED], 18, 600_000);
+    let before = world.sides[A].bytes;
+    live_on_relay(&mut world, 24 * HOUR);
+    let bytes = world.sides[A].bytes - before;
+    assert!(bytes > 0 && bytes < 250_000, "{bytes} bytes a day");
+}
+
 #[test]
 fn an_idle_path_that_dies_is_noticed_by_its_keep_alive() {
     let mut world = linked(6);
