@@ -30,8 +30,7 @@ pub(crate) async fn relay() -> Result<()> {
     relay.order(Order::Open { channel: CHANNEL, between: ALLOCATIONS });
     let identity = ServerIdentity::generate(&["localhost".to_owned()])?;
     let listen = SocketAddr::from(([127, 0, 0, 1], 0));
-    let endpoint =
-        Endpoint::rendezvous_on(&System, listen, &identity, AdmissionLimits::RENDEZVOUS, relay)?;
+    let endpoint = Endpoint::rendezvous_on(&System, listen, &identity, AdmissionLimits::RENDEZVOUS, relay)?;
     serve_until_the_input_ends(&endpoint.local_addr()?.to_string()).await
 }
 

@@ -86,7 +86,9 @@ impl End {
     fn bind(&self, relay: SocketAddr, allocation: AllocationId) -> Result<()> {
         let bind = |number, cookie| Datagram::Bind { allocation, transaction: Transaction(number), cookie };
         let challenge = self.ask(relay, allocation, &bind(1, Cookie::default()))?;
-        let Datagram::Challenge { cookie, .. } = challenge else { anyhow::bail!("no challenge: {challenge:?}") };
+        let Datagram::Challenge { cookie, .. } = challenge else {
+            anyhow::bail!("no challenge: {challenge:?}")
+        };
         let bound = self.ask(relay, allocation, &bind(2, cookie))?;
         ensure!(matches!(bound, Datagram::Bound { .. }), "not bound: {bound:?}");
         Ok(())
@@ -135,8 +137,13 @@ impl Ends {
         datagram[..8].copy_from_slice(&CHANNEL.header());
         let contents = datagram.repeat(shape.segments);
         let segment_size = (shape.segments > 1).then_some(DATAGRAM_BYTES);
-        let transmit =
-            Transmit { destination: self.forwarder, ecn: None, contents: &contents, segment_size, src_ip: None };
+        let transmit = Transmit {
+            destination: self.forwarder,
+            ecn: None,
+            contents: &contents,
+            segment_size,
+            src_ip: None,
+        };
         // Sent, less what is taken for lost.
         let (mut sent, mut last, mut moved_at) = (0, 0, Instant::now());
         loop {
@@ -175,7 +182,8 @@ impl End {
                     total.datagrams += len.div_ceil(stride.max(1)) as u64;
                     arrived.store(total.bytes, Ordering::Relaxed);
                 }
-                Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {}
+                Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
+                }
                 Err(error) => return Err(error),
             }
         }
