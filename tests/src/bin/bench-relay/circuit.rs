@@ -1,5 +1,7 @@
 //! The same bytes over a circuit relay of libp2p (TCP, Noise, Yamux), whose limits are lifted.
 
+#![expect(clippy::wildcard_enum_match_arm, reason = "of all that a swarm tells, little matters here")]
+
 use std::io;
 use std::time::Duration;
 
