@@ -1,7 +1,8 @@
 //! A rendezvous at work: started from its settings and its home, stopped with notice.
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +19,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 
-use crate::config::Config;
+use crate::config::{Config, TunnelConfig};
 use crate::connection::{Hall, serve};
 use crate::core::store::StoreError;
 use crate::core::{Rendezvous, Tally};
@@ -32,6 +33,9 @@ use crate::tunnels;
 
 /// How long sessions have to take the last of what was said to them, when the rendezvous stops.
 const FLUSH_WITHIN: Duration = Duration::from_secs(2);
+
+/// How often the system may choose a port of TCP that UDP cannot have.
+const PORT_TRIES: u32 = 16;
 
 /// How long closed connections have to say so to the other side.
 const CLOSE_WITHIN: Duration = Duration::from_secs(1);
@@ -71,7 +75,7 @@ pub enum ServeError {
         /// Where.
         listen: SocketAddr,
         /// What the system says.
-        source: std::io::Error,
+        source: io::Error,
     },
     /// A TCP socket that the settings ask for cannot be had.
     #[error("cannot listen on {listen} (TCP): {source}")]
@@ -79,7 +83,7 @@ pub enum ServeError {
         /// Where.
         listen: SocketAddr,
         /// What the system says.
-        source: std::io::Error,
+        source: io::Error,
     },
     /// The node of the overlay cannot be had.
     #[cfg(feature = "overlay")]
@@ -137,20 +141,16 @@ impl Server {
         let Opened { home, store, domain, setup, identity } =
             opened.await.map_err(|_| ServeError::NoStoreThread)??;
 
-        let failed = |source| ServeError::Listen { listen, source };
         let relay = relay::start(&config.relay);
         let limits = config.session.admission();
-        let endpoint = match &relay {
-            Some(relay) => {
-                Endpoint::rendezvous_on(&System, listen, &identity, limits, Arc::clone(relay) as _)
-            }
-            None => Endpoint::rendezvous(listen, &identity, limits),
-        };
-        let endpoint = endpoint.map_err(failed)?;
+        let (endpoint, listeners) = bind(&config.tunnel, listen, |at| match &relay {
+            Some(relay) => Endpoint::rendezvous_on(&System, at, &identity, limits, Arc::clone(relay) as _),
+            None => Endpoint::rendezvous(at, &identity, limits),
+        })?;
+        let failed = |source| ServeError::Listen { listen, source };
         let listen = endpoint.local_addr().map_err(failed)?;
         let invite = invitation(listen, &server.invite_host, &domain, identity.pin());
         let failed = |(listen, source)| ServeError::ListenTcp { listen, source };
-        let listeners = tunnels::listeners(&config.tunnel, listen).map_err(failed)?;
         let tunnels = endpoint
             .take_tunnels(listeners, &identity, config.tunnel.limits(&config.session))
             .map_err(|source| failed((listen, source)))?;
@@ -326,6 +326,33 @@ fn names(domain: &Domain, listen: SocketAddr) -> Vec<String> {
         names.push(listen.ip().to_string());
     }
     names
+}
+
+/// Binds UDP, and TCP for tunnels where it can be had. A port that the system chooses is one that both have.
+fn bind(
+    config: &TunnelConfig,
+    listen: SocketAddr,
+    udp: impl Fn(SocketAddr) -> io::Result<Endpoint>,
+) -> Result<(Endpoint, Vec<TcpListener>), ServeError> {
+    let mut tries = 1..PORT_TRIES;
+    loop {
+        let chosen = tunnels::chosen(config, listen);
+        let at = chosen.as_ref().and_then(|tcp| tcp.local_addr().ok()).unwrap_or(listen);
+        match udp(at) {
+            Ok(endpoint) => {
+                let at = endpoint.local_addr().map_err(|source| ServeError::Listen { listen, source })?;
+                let listeners = tunnels::listeners(config, at, chosen);
+                let failed = |(listen, source)| ServeError::ListenTcp { listen, source };
+                return Ok((endpoint, listeners.map_err(failed)?));
+            }
+            Err(error) if chosen.is_some() && error.kind() == io::ErrorKind::AddrInUse => {
+                if tries.next().is_none() {
+                    return Err(ServeError::Listen { listen, source: error });
+                }
+            }
+            Err(source) => return Err(ServeError::Listen { listen, source }),
+        }
+    }
 }
 
 fn invitation(listen: SocketAddr, host: &str, domain: &Domain, pin: Pin) -> Invite {

@@ -10,22 +10,30 @@ use crate::config::TunnelConfig;
 /// The port that hardly any network blocks.
 const HTTPS: u16 = 443;
 
-/// Binds what the settings name, or else what fits `udp`, as far as it can be had.
+/// Where the system is to choose the port: one of TCP, whose number UDP then takes too, because peers try the number of
+/// the UDP port for their tunnels. `None` where the settings name the ports.
+pub(crate) fn chosen(config: &TunnelConfig, listen: SocketAddr) -> Option<TcpListener> {
+    let is_free = config.enabled && config.listen.is_empty() && listen.port() == 0;
+    is_free.then(|| try_bind(listen)).flatten()
+}
+
+/// Binds what the settings name, or else what fits `udp`, as far as it can be had, `chosen` included.
 ///
 /// # Errors
 /// Which address of the settings cannot be had, and why.
 pub(crate) fn listeners(
     config: &TunnelConfig,
     udp: SocketAddr,
+    chosen: Option<TcpListener>,
 ) -> Result<Vec<TcpListener>, (SocketAddr, io::Error)> {
     if !config.enabled {
         return Ok(Vec::new());
     }
     if config.listen.is_empty() {
-        return Ok(ports(udp)
-            .into_iter()
-            .filter_map(|port| try_bind(SocketAddr::new(udp.ip(), port)))
-            .collect());
+        let has_own = chosen.is_some();
+        let missing = ports(udp).into_iter().filter(|port| !has_own || *port != udp.port());
+        let bound = missing.filter_map(|port| try_bind(SocketAddr::new(udp.ip(), port)));
+        return Ok(bound.chain(chosen).collect());
     }
     config.listen.iter().map(|listen| bind(*listen).map_err(|error| (*listen, error))).collect()
 }
@@ -59,7 +67,7 @@ mod tests {
     }
 
     fn bound(config: &TunnelConfig, udp: SocketAddr) -> Vec<SocketAddr> {
-        let listeners = listeners(config, udp).unwrap();
+        let listeners = listeners(config, udp, None).unwrap();
         listeners.iter().map(|listener| listener.local_addr().unwrap()).collect()
     }
 
@@ -75,9 +83,22 @@ mod tests {
         let taken = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = taken.local_addr().unwrap();
         assert_eq!(bound(&config(&[]), address), []);
-        assert_eq!(listeners(&config(&[address]), address).unwrap_err().0, address);
+        assert_eq!(listeners(&config(&[address]), address, None).unwrap_err().0, address);
         let free = "127.0.0.1:0".parse().unwrap();
         assert_eq!(bound(&config(&[free]), address).len(), 1);
         assert_eq!(bound(&TunnelConfig { enabled: false, ..config(&[free]) }, address), []);
+    }
+    #[test]
+    fn a_port_of_the_systems_choice_is_bound_once_and_only_if_nothing_else_is_asked_for() {
+        let anywhere = "127.0.0.1:0".parse().unwrap();
+        let chosen = chosen(&config(&[]), anywhere).expect("a free port");
+        let at = chosen.local_addr().unwrap();
+        let listeners = listeners(&config(&[]), at, Some(chosen)).unwrap();
+        let bound: Vec<_> = listeners.iter().map(|listener| listener.local_addr().unwrap()).collect();
+        assert_eq!(bound, [at]);
+        for elsewhere in [config(&[anywhere]), TunnelConfig { enabled: false, ..config(&[]) }] {
+            assert!(super::chosen(&elsewhere, anywhere).is_none());
+        }
+        assert!(super::chosen(&config(&[]), at).is_none());
     }
 }

@@ -85,7 +85,8 @@ fn x42_with_a_proxy_everything_goes_through_it_and_its_password_is_shown_nowhere
         assert!(refused.messages.contains("Check the proxy (setting net.proxy)"), "{refused:?}");
 
         let proxied = proxy.url(PASSWORD);
-        assert_eq!(alice.register_through(&proxied).code, 0);
+        let registered = alice.register_through(&proxied);
+        assert_eq!(registered.code, 0, "{registered:?}");
         alice.up();
         let bob = world.person("bob");
         alice.befriend(&bob);
