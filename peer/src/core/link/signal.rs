@@ -195,8 +195,9 @@ impl Links {
         let now = turn.now.monotonic;
         let taken = match signal.kind {
             SignalKind::Offer => self.offered(turn, keys, contacts, (from, signal.attempt))?,
-            SignalKind::Answer => self.attempts.answered(signal.attempt, from),
-            SignalKind::Update => {
+            SignalKind::Answer if self.attempts.answered(signal.attempt, from) => true,
+            // A link over the relay may be up before the answer is here; it is as good as an update then.
+            SignalKind::Answer | SignalKind::Update => {
                 self.exchanges.of_mut(from.1).is_some_and(|known| known.takes_update(signal.attempt, now))
             }
         };

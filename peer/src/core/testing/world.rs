@@ -102,6 +102,8 @@ pub(crate) struct World {
     pub(crate) frames_lost: bool,
     /// How long anything that is said takes from now on.
     pub(crate) latency: Duration,
+    /// Whom signals reach only a second later than all else.
+    pub(crate) signals_late: Option<usize>,
     /// How devices find each other without the rendezvous.
     pub(crate) overlay: Overlay,
     queue: BTreeMap<(Duration, u64), Action>,
@@ -126,6 +128,7 @@ impl World {
             direct: true,
             frames_lost: false,
             latency: LATENCY,
+            signals_late: None,
             overlay: Overlay::default(),
             queue: BTreeMap::new(),
             count: 0,
@@ -480,9 +483,12 @@ impl World {
     fn flush(&mut self) {
         for (device, push) in self.rendezvous.take_pushes() {
             let node = self.nodes.iter().position(|node| node.device == device && node.session);
-            if let Some(node) = node {
-                self.tell(node, Input::Pushed(Box::new(push)));
-            }
+            let Some(node) = node else { continue };
+            let is_late = self.signals_late == Some(node) && matches!(push, Push::Signal(_));
+            let usual = self.latency;
+            self.latency += if is_late { Duration::from_secs(1) } else { Duration::ZERO };
+            self.tell(node, Input::Pushed(Box::new(push)));
+            self.latency = usual;
         }
     }
 

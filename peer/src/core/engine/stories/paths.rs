@@ -65,6 +65,23 @@ fn each_attempt_has_keys_of_its_own_and_both_sides_have_both() {
 }
 
 #[test]
+fn an_answer_that_a_link_over_the_relay_overtakes_still_tells_where_the_other_device_is() {
+    let mut world = World::of_two(209);
+    world.rendezvous.relays = true;
+    // The other one dials, and needs no answer for it.
+    let offerer = usize::from(world.who(1).1 > world.who(0).1);
+    at(&mut world, 1 - offerer, &["192.0.2.7:7000"]);
+    world.signals_late = Some(offerer);
+    world.send(offerer, 1 - offerer, "hello");
+    world.run(SECOND / 2);
+    assert_eq!((world.links(offerer), told(&mut world, offerer)), (1, Vec::new()));
+    world.run(SECOND);
+    let heard = told(&mut world, offerer);
+    assert_eq!(heard.len(), 1);
+    assert_eq!(heard[0].candidates, candidates(&["192.0.2.7:7000"]));
+}
+
+#[test]
 fn nobody_but_a_contact_learns_an_address() {
     let mut world = World::new(201);
     for name in ["alice", "bob"] {
