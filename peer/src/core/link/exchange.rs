@@ -90,6 +90,11 @@ impl Exchanges {
         self.open.get_mut(&device)
     }
 
+    /// With whom signals of this attempt are exchanged.
+    pub(super) fn device_of(&self, attempt: AttemptId) -> Option<DeviceId> {
+        self.open.iter().find(|(_, known)| known.attempt == attempt).map(|(device, _)| *device)
+    }
+
     /// What is known of the paths to the devices of an account, the present ones first.
     pub(super) fn with<'a>(
         &'a self,

@@ -144,8 +144,8 @@ impl Links {
         attempt: AttemptId,
         channel: Option<Channel>,
     ) {
-        let target = self.attempts.target(attempt);
-        if let Some((_, device)) = target {
+        // Not of the attempts: a link may be up before this answer is here.
+        if let Some(device) = self.exchanges.device_of(attempt) {
             turn.effect(Effect::Reach(ReachOrder::Channel { device, channel }));
         }
     }
