@@ -142,6 +142,9 @@ pub fn manifest(bytes: &[u8]) {
     let Some(part) = frame::<ManifestPart>(bytes) else { return };
     for entry in part.entries.iter() {
         assert!(entry.path.parts().all(|part| !matches!(part, "" | "." | "..")));
+        if let EntryKind::Link { target } = &entry.kind {
+            assert!(target.parts().all(|part| !matches!(part, "" | "." | "..")));
+        }
     }
     let mut hasher = ManifestHasher::default();
     hasher.update(bytes);
@@ -149,7 +152,7 @@ pub fn manifest(bytes: &[u8]) {
 
     let layout = Layout::new(part.entries.iter().map(|entry| match entry.kind {
         EntryKind::File => Some(entry.size),
-        EntryKind::Folder => None,
+        EntryKind::Folder | EntryKind::Link { .. } => None,
     }));
     assert_eq!(layout.range(layout.ranges()), None);
     if let Some(last) = layout.ranges().checked_sub(1) {

@@ -69,8 +69,12 @@ fn dense() -> Vec<Vec<u8>> {
         size: 0,
         modified_unix_ms: 0,
         executable: false,
+        sparse: false,
     };
+    let short = RelativePath::new("a").expect("it is a path");
+    let link = ManifestEntry { kind: EntryKind::Link { target: short }, ..entry.clone() };
     let manifest = ManifestPart { entries: full(entry) };
+    let links = ManifestPart { entries: full(link) };
     let copy = LetterCopy { device: DeviceId::new([0; 16]), sealed: Opaque::default() };
     let deposit = MailboxRequest::Deposit {
         to: "a@b".parse().expect("it is an address"),
@@ -83,6 +87,7 @@ fn dense() -> Vec<Vec<u8>> {
     let receipt = Receipt { reached: Reached::Read, letters: full(LetterId::new([0; 16])) };
     let frames = [
         codec::encode(&manifest),
+        codec::encode(&links),
         codec::encode(&deposit),
         codec::encode(&LinkFrame::Transfer(accept)),
         codec::encode(&receipt),

@@ -95,7 +95,21 @@ pub enum StreamHeader {
         transfer: TransferId,
         /// Number of the range.
         range: u64,
+        /// How its bytes travel.
+        coding: RangeCoding,
     },
+}
+
+/// How the bytes of a range travel. Its hash is over the bytes themselves, whatever the coding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RangeCoding {
+    /// As they are.
+    Plain,
+    /// One Zstandard frame (RFC 8878) for each file, fewer bytes in all than the range has. No file's bytes
+    /// have a say in how another's are coded, so lengths tell nothing of one by the other.
+    Zstd,
+    /// All are zero, and none travel: a hole in a sparse file.
+    Hole,
 }
 
 impl Frame for StreamHeader {
@@ -127,14 +141,14 @@ impl Frame for ManifestPart {
     const BYTES_MAX: usize = MANIFEST_PART_BYTES_MAX;
 }
 
-/// One file or folder of a transfer.
+/// One file, folder or symbolic link of a transfer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ManifestEntry {
     /// Where, relative to the folder that the receiver chooses.
     pub path: RelativePath,
-    /// File or folder.
+    /// What it is.
     pub kind: EntryKind,
-    /// Bytes of a file; 0 for a folder.
+    /// Bytes of a file; 0 for anything else.
     #[serde(with = "postcard::fixint::be")]
     pub size: u64,
     /// Modification time in Unix milliseconds.
@@ -142,15 +156,23 @@ pub struct ManifestEntry {
     pub modified_unix_ms: i64,
     /// Whether the owner may execute the file.
     pub executable: bool,
+    /// Whether the file has holes, which shall be holes again.
+    pub sparse: bool,
 }
 
 /// What an entry is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum EntryKind {
     /// A regular file.
     File,
-    /// A folder, listed so that empty ones arrive too.
+    /// A folder, listed before what is in it and so that empty ones arrive too.
     Folder,
+    /// A symbolic link. Links come after everything else.
+    Link {
+        /// Where it leads, as a path of this manifest, below the same top as the link. So there is no way to
+        /// name a place outside.
+        target: RelativePath,
+    },
 }
 
 /// The path is not one that may be written to.

@@ -173,6 +173,9 @@ pub struct TransferSend {
     /// Whether content is sealed with keys of its own inside QUIC.
     #[serde(default = "default_sealed")]
     pub sealed: bool,
+    /// Whether symbolic links that stay inside what is offered are sent, as links.
+    #[serde(default)]
+    pub links: bool,
     /// A word about it.
     #[serde(default)]
     pub text: String,

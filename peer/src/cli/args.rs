@@ -291,6 +291,9 @@ pub(super) struct FileSend {
     /// Leave the second encryption out; the connection's own stays
     #[arg(long)]
     pub(super) as_is: bool,
+    /// Send symbolic links that stay inside the folder, as links
+    #[arg(long)]
+    pub(super) links: bool,
     /// Show progress until it is done
     #[arg(long)]
     pub(super) wait: bool,

@@ -30,9 +30,9 @@ pub(super) async fn run(api: &ApiClient, file: File, output: Output) -> Result<(
 }
 
 async fn send(api: &ApiClient, offer: FileSend, output: Output) -> Result<(), Stop> {
-    let FileSend { address, paths, limit, as_is, wait } = offer;
+    let FileSend { address, paths, limit, as_is, links, wait } = offer;
     let paths = paths.iter().map(|path| present(path)).collect::<Result<_, _>>()?;
-    let offer = TransferSend { to: address, paths, limit, sealed: !as_is, text: String::new() };
+    let offer = TransferSend { to: address, paths, limit, sealed: !as_is, links, text: String::new() };
     if !wait {
         let transfer = api.send_files(&offer).await?;
         return output.show(&transfer, || transfer_line(&transfer));

@@ -188,7 +188,7 @@ impl Client {
         limit: u64,
     ) -> Result<TransferView, CommandError> {
         let text = String::new();
-        one(self.transfers(Command::FileSend { to, paths, limit, sealed: true, text }).await?)
+        one(self.transfers(Command::FileSend { to, paths, limit, sealed: true, links: false, text }).await?)
     }
 
     /// All transfers.

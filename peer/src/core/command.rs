@@ -108,6 +108,8 @@ pub enum Command {
         limit: u64,
         /// Whether content is sealed with keys of its own inside QUIC.
         sealed: bool,
+        /// Whether symbolic links that stay inside what is offered are sent, as links.
+        links: bool,
         /// A word about it.
         text: String,
     },

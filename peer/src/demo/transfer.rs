@@ -42,7 +42,7 @@ pub(super) async fn send(
     let received = stage.folder.join("received");
     fs::create_dir(&received).map_err(|error| Stop::failure(format!("no folder to receive in: {error}")))?;
     let (to, paths) = (bob.address.clone(), content.paths.clone());
-    let offer = TransferSend { to, paths, limit: 0, sealed: true, text: String::new() };
+    let offer = TransferSend { to, paths, limit: 0, sealed: true, links: false, text: String::new() };
     let offered = alice.api.send_files(&offer).await?;
     bob.until("the offer", async |api| {
         Ok(api.transfers().await?.iter().any(|transfer| transfer.id == offered.id).then_some(()))

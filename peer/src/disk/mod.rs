@@ -8,9 +8,11 @@
 //! | [`scan`] | walks what is offered and writes its manifest |
 //! | [`spool`] | a manifest on disk |
 //! | [`source`] | reads what is offered, and notices when it changes |
+//! | [`holes`] | finds and makes holes in sparse files |
 //! | [`staging`] | writes what arrives beside its place, then puts it there |
 //! | [`trouble`] | what to tell the user when the disk refuses |
 
+pub mod holes;
 pub mod scan;
 pub mod source;
 pub mod spool;

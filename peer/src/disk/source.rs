@@ -9,6 +9,7 @@ use hobnob_wire::TransferId;
 use hobnob_wire::transfer::ManifestEntry;
 use rustix::fs::{Mode, OFlags};
 
+use super::holes;
 use super::scan::modified_unix_ms;
 use super::spool::{Spool, spool_path};
 use super::trouble::DiskError;
@@ -89,6 +90,23 @@ impl OpenFile {
             }
             DiskError::system("read", &self.path, cause)
         })
+    }
+
+    /// Whether nothing but a hole stands in these bytes.
+    ///
+    /// # Errors
+    /// [`DiskError::System`].
+    pub fn is_hole(&self, offset: u64, len: u64) -> Result<bool, DiskError> {
+        if !self.entry.sparse {
+            return Ok(false);
+        }
+        holes::is_hole(&self.file, offset, len).map_err(|cause| DiskError::system("read", &self.path, cause))
+    }
+
+    /// Whether the file has holes.
+    #[must_use]
+    pub const fn is_sparse(&self) -> bool {
+        self.entry.sparse
     }
 
     /// Checks, after reading, that what was read is what was offered.

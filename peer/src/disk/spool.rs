@@ -20,8 +20,8 @@ use super::trouble::DiskError;
 
 /// Longest head: a thousand paths.
 const HEAD_BYTES_MAX: usize = 16 << 20;
-/// Encoded bytes of an entry beside its path: two bytes of length, kind, size, time, flag.
-const ENTRY_BYTES: usize = 2 + 1 + 8 + 8 + 1;
+/// Encoded bytes of an entry beside its paths: two bytes of length for each, kind, size, time, flags.
+const ENTRY_BYTES: usize = 2 + 2 + 1 + 8 + 8 + 2;
 /// Encoded bytes of a part beside its entries.
 const PART_BYTES: usize = 2;
 
@@ -133,7 +133,8 @@ impl SpoolWriter {
     /// # Errors
     /// [`DiskError::System`].
     pub fn push(&mut self, entry: ManifestEntry) -> Result<(), DiskError> {
-        let bytes = ENTRY_BYTES + entry.path.as_str().len();
+        let target = if let EntryKind::Link { target } = &entry.kind { target.as_str().len() } else { 0 };
+        let bytes = ENTRY_BYTES + entry.path.as_str().len() + target;
         if self.part.len() == MANIFEST_PART_ENTRIES_MAX || self.part_bytes + bytes > MANIFEST_PART_BYTES_MAX {
             self.flush_part()?;
         }
@@ -341,6 +342,7 @@ mod tests {
             size: if number.is_multiple_of(7) { 0 } else { number },
             modified_unix_ms: 5,
             executable: false,
+            sparse: false,
         };
         for number in 0..2_000 {
             writer.push(entry(number)).unwrap();

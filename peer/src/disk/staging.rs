@@ -14,11 +14,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, OpenOptions};
 use hobnob_wire::TransferId;
-use hobnob_wire::layout::{Layout, Range};
+use hobnob_wire::layout::{Layout, Piece, Range};
 use hobnob_wire::limits::RANGE_BYTES;
-use hobnob_wire::transfer::{EntryKind, ManifestEntry};
+use hobnob_wire::transfer::{EntryKind, ManifestEntry, RelativePath};
 use rustix::fs::{Mode, OFlags, RenameFlags};
 
+use super::holes;
 use super::spool::Spool;
 use super::trouble::DiskError;
 use crate::core::transfer::names::numbered;
@@ -42,9 +43,16 @@ pub struct Staging {
     name: String,
     staging: Dir,
     /// Long files that are open, the one used last at the end.
-    open: Mutex<Vec<(u32, Arc<File>)>>,
+    open: Mutex<Vec<(u32, Arc<LongFile>)>>,
     /// Whether it has been given up; held for reading while something is written.
     closed: RwLock<bool>,
+}
+
+/// A file of several ranges that is being written.
+#[derive(Debug)]
+struct LongFile {
+    file: File,
+    sparse: bool,
 }
 
 /// Name of a transfer's staging folder.
@@ -94,11 +102,23 @@ impl Staging {
 
     fn make_folders(&self) -> Result<(), DiskError> {
         for number in 0..self.layout().entries() {
-            if self.layout().size(number).is_none() {
-                let entry = self.spool.entry(number)?;
+            let entry = self.spool.entry(number)?;
+            if entry.kind == EntryKind::Folder {
                 let made = self.staging.create_dir(entry.path.as_str());
                 made.map_err(|cause| self.refused("make", &entry, cause))?;
             }
+        }
+        Ok(())
+    }
+
+    fn make_links(&self) -> Result<(), DiskError> {
+        for number in (0..self.layout().entries()).rev() {
+            let entry = self.spool.entry(number)?;
+            // Links are listed last.
+            let EntryKind::Link { target } = &entry.kind else { break };
+            let text = link_text(&entry.path, target);
+            let made = self.staging.symlink(text, entry.path.as_str());
+            made.map_err(|cause| self.refused("make", &entry, cause))?;
         }
         Ok(())
     }
@@ -138,9 +158,12 @@ impl Staging {
         }
         match range {
             Range::Slice(piece) => {
-                let file = self.long_file(piece.entry)?;
-                file.write_all_at(content, piece.offset)
-                    .or_else(|cause| Err(self.refused("write", &self.spool.entry(piece.entry)?, cause)))
+                let long = self.long_file(piece.entry)?;
+                let written = match long.sparse {
+                    true => holes::write_around(&long.file, content, piece.offset),
+                    false => long.file.write_all_at(content, piece.offset),
+                };
+                written.or_else(|cause| Err(self.refused("write", &self.spool.entry(piece.entry)?, cause)))
             }
             Range::Pack(pieces) => {
                 let mut rest = content;
@@ -156,15 +179,33 @@ impl Staging {
         }
     }
 
+    /// Makes a slice of a long file a hole.
+    ///
+    /// # Errors
+    /// As [`Staging::write`].
+    pub fn write_hole(&self, slice: &Piece) -> Result<(), DiskError> {
+        let closed = self.closed.read().unwrap_or_else(PoisonError::into_inner);
+        if *closed {
+            return Err(DiskError::system("write to", &self.folder, io::ErrorKind::Interrupted));
+        }
+        let punched = holes::punch(&self.long_file(slice.entry)?.file, slice.offset, slice.len);
+        punched.or_else(|cause| Err(self.refused("write", &self.spool.entry(slice.entry)?, cause)))
+    }
+
     fn write_short(&self, entry: &ManifestEntry, content: &[u8]) -> io::Result<()> {
         let mut options = OpenOptions::new();
         options.write(true).create_new(true);
         let file = self.staging.open_with(entry.path.as_str(), &options)?.into_std();
-        file.write_all_at(content, 0)?;
+        if entry.sparse {
+            holes::write_around(&file, content, 0)?;
+            file.set_len(entry.size)?;
+        } else {
+            file.write_all_at(content, 0)?;
+        }
         set_attributes(&file, entry)
     }
 
-    fn long_file(&self, number: u32) -> Result<Arc<File>, DiskError> {
+    fn long_file(&self, number: u32) -> Result<Arc<LongFile>, DiskError> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(at) = open.iter().position(|(known, _)| *known == number) {
             let found = open.remove(at);
@@ -176,7 +217,8 @@ impl Staging {
         let mut options = OpenOptions::new();
         options.write(true).create(true);
         let file = self.staging.open_with(entry.path.as_str(), &options);
-        let file = Arc::new(file.map_err(|cause| self.refused("write", &entry, cause))?.into_std());
+        let file = file.map_err(|cause| self.refused("write", &entry, cause))?.into_std();
+        let file = Arc::new(LongFile { file, sparse: entry.sparse });
         if open.len() == OPEN_FILES_MAX {
             open.remove(0);
         }
@@ -190,12 +232,14 @@ impl Staging {
     /// [`DiskError::System`], naming the file. What was put in place already stays there.
     pub fn finish(&self) -> Result<(), DiskError> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        // Last of all that is made, so that nothing was ever written through a link, and before folders get their times.
+        self.make_links()?;
         let files = (0..self.layout().entries()).filter(|entry| self.layout().size(*entry).is_some());
         let each = files.take(FLUSHED_ALONE_MAX as usize + 1).count() <= FLUSHED_ALONE_MAX as usize;
         for number in 0..self.layout().entries() {
             let is_long = self.layout().size(number).is_some_and(|size| size > RANGE_BYTES);
-            let is_folder = self.layout().size(number).is_none();
-            if is_long || is_folder || each {
+            let is_file = self.layout().size(number).is_some();
+            if is_long || !is_file || each {
                 let entry = self.spool.entry(number)?;
                 self.complete(&entry, each).map_err(|cause| self.refused("write", &entry, cause))?;
             }
@@ -218,10 +262,11 @@ impl Staging {
     /// Sets what is set last, and flushes the entry.
     fn complete(&self, entry: &ManifestEntry, flush: bool) -> io::Result<()> {
         let path = entry.path.as_str();
-        match entry.kind {
+        match &entry.kind {
             EntryKind::File => {
                 let file = self.staging.open_with(path, OpenOptions::new().write(true))?.into_std();
                 if entry.size > RANGE_BYTES {
+                    file.set_len(entry.size)?;
                     set_attributes(&file, entry)?;
                 }
                 if flush { file.sync_all() } else { Ok(()) }
@@ -231,6 +276,7 @@ impl Staging {
                 set_modified(&folder, entry)?;
                 if flush { folder.sync_all() } else { Ok(()) }
             }
+            EntryKind::Link { .. } => Ok(()),
         }
     }
 
@@ -245,6 +291,13 @@ impl Staging {
         }
         Err(io::ErrorKind::AlreadyExists.into())
     }
+}
+
+/// What a link at `path` says to lead to `target`: up as often as it is below the top, which both have in common, then down.
+fn link_text(path: &RelativePath, target: &RelativePath) -> String {
+    let ups = path.parts().count().saturating_sub(2);
+    let text: Vec<&str> = std::iter::repeat_n("..", ups).chain(target.parts().skip(1)).collect();
+    if text.is_empty() { ".".to_owned() } else { text.join("/") }
 }
 
 /// The folder as a file that can be flushed and dated; the handle of a [`Dir`] only names it (`O_PATH`).

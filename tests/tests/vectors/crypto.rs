@@ -10,7 +10,7 @@ use hobnob_wire::noise::{Responder, open_signal, signal_context};
 use hobnob_wire::record::{HEADER_BYTES, Protection, RecordHeader, RecordReader, RecordWriter};
 use hobnob_wire::seal::Direction;
 use hobnob_wire::session::ClientFrame;
-use hobnob_wire::transfer::{ManifestHasher, RangeTrailer, StreamHeader};
+use hobnob_wire::transfer::{ManifestHasher, RangeCoding, RangeTrailer, StreamHeader};
 use hobnob_wire::{DeviceId, codec, tree, tunnel};
 use snow::{Builder, HandshakeState};
 
@@ -246,7 +246,8 @@ fn streams() -> Vec<Vector> {
     let transfer = transfer_id();
     let manifest_header = codec::encode(&StreamHeader::Manifest { transfer }).unwrap();
     let part = codec::encode(&manifest()).unwrap();
-    let range_header = codec::encode(&StreamHeader::Range { transfer, range: 0 }).unwrap();
+    let range_header =
+        codec::encode(&StreamHeader::Range { transfer, range: 0, coding: RangeCoding::Plain }).unwrap();
     let mut hasher = tree::RangeHasher::new(&Layout::new([Some(6)]).range(0).unwrap());
     hasher.update(b"hobnob");
     let trailer = codec::encode(&RangeTrailer { hash: hasher.finish().hash }).unwrap();

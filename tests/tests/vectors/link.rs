@@ -10,7 +10,8 @@ use hobnob_wire::link::{LinkFrame, LinkHello};
 use hobnob_wire::noise::NoiseKeypair;
 use hobnob_wire::signal::{Candidate, CandidateKind, Mapping, Signal, SignalKind};
 use hobnob_wire::transfer::{
-    EntryKind, ManifestEntry, ManifestPart, RangeTrailer, RelativePath, Span, StreamHeader, TransferFrame,
+    EntryKind, ManifestEntry, ManifestPart, RangeCoding, RangeTrailer, RelativePath, Span, StreamHeader,
+    TransferFrame,
 };
 
 use crate::example::{Example, Vector, every, frames, variants, within};
@@ -26,6 +27,7 @@ variants! {
     OlmKind: PreKey, Normal;
     LetterBody: Text, Receipt, Offer, OfferEnd, Unknown;
     StreamHeader: Manifest, Range;
+    RangeCoding: Plain, Zstd, Hole;
 }
 
 pub(crate) fn vectors() -> Vec<Vector> {
@@ -37,7 +39,7 @@ pub(crate) fn vectors() -> Vec<Vector> {
         frames("letter", letters()),
         frames("stream", stream_headers()),
         frames("stream", vec![("one", "hash 32 bytes 77", RangeTrailer { hash: [0x77; 32] })]),
-        frames("manifest", vec![("folder and file", MANIFEST, manifest())]),
+        frames("manifest", vec![("folder and file", MANIFEST, manifest()), ("link", LINK, link_entry())]),
     ]
     .concat()
 }
@@ -184,13 +186,19 @@ fn letter(body: &LetterBody) -> Letter {
 
 fn stream_headers() -> Vec<Example<StreamHeader>> {
     let transfer = transfer_id();
-    every(vec![
-        ("manifest", "of the transfer", StreamHeader::Manifest { transfer }),
-        ("range", "of the transfer, number 300", StreamHeader::Range { transfer, range: 300 }),
-    ])
+    let range = |coding| StreamHeader::Range { transfer, range: 300, coding };
+    let codings = every(vec![
+        ("range", "of the transfer, number 300, plain", RangeCoding::Plain),
+        ("zstd range", "of the transfer, number 300, Zstandard", RangeCoding::Zstd),
+        ("hole", "of the transfer, number 300, zero bytes that do not travel", RangeCoding::Hole),
+    ]);
+    let mut headers = vec![("manifest", "of the transfer", StreamHeader::Manifest { transfer })];
+    headers.extend(within(codings, range));
+    every(headers)
 }
 
-const MANIFEST: &str = "folder a, at 1700000000000; file a/b.txt of 300 bytes, at 1700000000001, executable";
+const MANIFEST: &str =
+    "folder a, at 1700000000000; file a/b.txt of 300 bytes, at 1700000000001, executable, sparse";
 
 pub(crate) fn manifest() -> ManifestPart {
     let path = |path| RelativePath::new(path).unwrap();
@@ -201,6 +209,7 @@ pub(crate) fn manifest() -> ManifestPart {
             size: 0,
             modified_unix_ms: 1_700_000_000_000,
             executable: false,
+            sparse: false,
         },
         ManifestEntry {
             path: path("a/b.txt"),
@@ -208,9 +217,25 @@ pub(crate) fn manifest() -> ManifestPart {
             size: 300,
             modified_unix_ms: 1_700_000_000_001,
             executable: true,
+            sparse: true,
         },
     ];
     ManifestPart { entries: List::new(entries).unwrap() }
+}
+
+const LINK: &str = "link a/c to a/b.txt, at 1700000000002";
+
+fn link_entry() -> ManifestPart {
+    let path = |path| RelativePath::new(path).unwrap();
+    let entry = ManifestEntry {
+        path: path("a/c"),
+        kind: EntryKind::Link { target: path("a/b.txt") },
+        size: 0,
+        modified_unix_ms: 1_700_000_000_002,
+        executable: false,
+        sparse: false,
+    };
+    ManifestPart { entries: List::new(vec![entry]).unwrap() }
 }
 
 /// Bob's Noise key in the examples of handshakes.

@@ -20,14 +20,14 @@ pub(in crate::api) async fn list(State(api): State<Api>) -> Result<Json<Vec<Tran
 
 pub(in crate::api) async fn send(
     State(api): State<Api>,
-    Body(TransferSend { to, paths, limit, sealed, text }): Body<TransferSend>,
+    Body(TransferSend { to, paths, limit, sealed, links, text }): Body<TransferSend>,
 ) -> Result<Json<TransferView>, ApiError> {
     let to = api.address(&to)?;
     if paths.is_empty() {
         return Err(ApiError::usage("there is nothing to send: name at least one file or folder"));
     }
     paths.iter().try_for_each(|path| absolute(path))?;
-    let command = Command::FileSend { to, paths, limit, sealed, text };
+    let command = Command::FileSend { to, paths, limit, sealed, links, text };
     let Reply::Transfers(mut transfers) = api.client().command(command).await? else {
         return Err(ApiError::unfit());
     };

@@ -29,6 +29,7 @@ pub(super) struct Scan {
     pub(super) to: Address,
     limit: u64,
     sealed: bool,
+    links: bool,
     text: String,
 }
 
@@ -68,8 +69,9 @@ impl Transfers {
         step: &mut Step<'_>,
     ) -> Result<(), S::Error> {
         let result = match command {
-            Command::FileSend { to, paths, limit, sealed, text } => {
-                match self.send(Scan { command: id, to, limit, sealed, text }, paths, fresh, step.out) {
+            Command::FileSend { to, paths, limit, sealed, links, text } => {
+                let scan = Scan { command: id, to, limit, sealed, links, text };
+                match self.send(scan, paths, fresh, step.out) {
                     Ok(()) => return Ok(()),
                     Err(error) => Err(error),
                 }
@@ -145,8 +147,9 @@ impl Transfers {
                 format!("{} transfers to {} are open; cancel some first", OPEN_PER_CONTACT_MAX, scan.to);
             return Err(CommandError::new(ErrorKind::Conflict, text));
         }
+        let links = scan.links;
         self.scans.insert(transfer, scan);
-        out.push(TransferEffect::Job(TransferJob::Scan { transfer, paths }));
+        out.push(TransferEffect::Job(TransferJob::Scan { transfer, paths, links }));
         Ok(())
     }
 

@@ -16,6 +16,8 @@ pub enum TransferJob {
         transfer: TransferId,
         /// Absolute paths.
         paths: Vec<PathBuf>,
+        /// Whether symbolic links that stay inside are listed.
+        links: bool,
     },
     /// Send the manifest on a stream of its own.
     SendManifest {

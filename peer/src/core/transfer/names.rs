@@ -36,13 +36,17 @@ pub enum BadName {
     /// The path is too long for a manifest of our own.
     #[error("the path {0:?} is too long")]
     TooLong(String),
-    /// The folders are more than is kept in memory.
-    #[error("the paths of its folders have more than {FOLDERS_BYTES_MAX} bytes in all")]
-    TooManyFolders,
+    /// The folders, and the paths that are called otherwise here, are more than is kept in memory.
+    #[error("the paths of its folders have more than {PATHS_BYTES_MAX} bytes in all")]
+    TooManyPaths,
+    /// A link that leads elsewhere.
+    #[error("the link {0:?} leads out of its folder")]
+    Outside(String),
 }
 
-/// Bytes of the paths of all folders of one manifest, which are held in memory: half a million folders of usual depth.
-const FOLDERS_BYTES_MAX: usize = 32 << 20;
+/// Bytes of the paths of one manifest that are held in memory: of all folders, and of what is called otherwise here. Enough
+/// for half a million folders of usual depth.
+const PATHS_BYTES_MAX: usize = 32 << 20;
 
 /// Digest of a path; two never meet by chance or by design.
 type PathKey = [u8; 16];
@@ -52,7 +56,9 @@ type PathKey = [u8; 16];
 pub struct Names {
     /// Path here of each folder, by its path there.
     folders: BTreeMap<PathKey, Box<str>>,
-    folders_bytes: usize,
+    /// Path here of what is no folder and is called otherwise here, by its path there.
+    renamed: BTreeMap<PathKey, Box<str>>,
+    paths_bytes: usize,
     /// Paths here, without case, and the number to try next for the same name.
     taken: BTreeMap<PathKey, u32>,
 }
@@ -62,7 +68,7 @@ impl Names {
     ///
     /// # Errors
     /// [`BadName`].
-    pub fn map(&mut self, path: &RelativePath, kind: EntryKind) -> Result<RelativePath, BadName> {
+    pub fn map(&mut self, path: &RelativePath, kind: &EntryKind) -> Result<RelativePath, BadName> {
         let theirs = path.as_str();
         let (parent, name) = match theirs.rsplit_once('/') {
             Some((parent, name)) => match self.folders.get(&key(parent)) {
@@ -74,14 +80,43 @@ impl Names {
         let name = safe_name(name, parent.is_none());
         let ours = self.free(parent.as_deref(), &name);
         let ours = RelativePath::new(&ours).map_err(|_| BadName::TooLong(theirs.to_owned()))?;
-        if kind == EntryKind::Folder {
-            self.folders_bytes += ours.as_str().len();
-            if self.folders_bytes > FOLDERS_BYTES_MAX {
-                return Err(BadName::TooManyFolders);
+        // Others than folders are remembered only when they are called otherwise here: a link may lead to one.
+        if *kind == EntryKind::Folder || ours.as_str() != theirs {
+            self.paths_bytes += ours.as_str().len();
+            if self.paths_bytes > PATHS_BYTES_MAX {
+                return Err(BadName::TooManyPaths);
             }
-            self.folders.insert(key(theirs), ours.as_str().into());
+            let known = if *kind == EntryKind::Folder { &mut self.folders } else { &mut self.renamed };
+            known.insert(key(theirs), ours.as_str().into());
         }
         Ok(ours)
+    }
+
+    /// The path on this disk of what `link` leads to; both as the other side calls them. Everything but links has been
+    /// mapped before.
+    ///
+    /// # Errors
+    /// [`BadName::Outside`] when it does not stay below the top of the link.
+    pub fn target(&self, link: &RelativePath, target: &RelativePath) -> Result<RelativePath, BadName> {
+        let theirs = target.as_str();
+        if link.parts().next() != target.parts().next() || !link.as_str().contains('/') {
+            return Err(BadName::Outside(link.as_str().to_owned()));
+        }
+        if let Some(ours) = self.renamed.get(&key(theirs)) {
+            return RelativePath::new(ours).map_err(|_| BadName::TooLong(theirs.to_owned()));
+        }
+        // What is not listed lies behind another link, or is not there at all. Its name is made harmless all the same.
+        let mut ours = String::new();
+        for (end, _) in theirs.match_indices('/').chain([(theirs.len(), "")]) {
+            match self.folders.get(&key(&theirs[..end])) {
+                Some(folder) => ours = folder.to_string(),
+                None => {
+                    let name = theirs[..end].rsplit('/').next().unwrap_or_default();
+                    ours = format!("{ours}/{}", safe_name(name, false));
+                }
+            }
+        }
+        RelativePath::new(&ours).map_err(|_| BadName::TooLong(theirs.to_owned()))
     }
 
     /// The name in its folder, numbered when it is taken.
@@ -192,7 +227,7 @@ mod tests {
 
     fn map_all(paths: &[(&str, EntryKind)]) -> Vec<String> {
         let mut names = Names::default();
-        let map = |(path, kind): &(&str, EntryKind)| match names.map(&RelativePath::new(path).unwrap(), *kind)
+        let map = |(path, kind): &(&str, EntryKind)| match names.map(&RelativePath::new(path).unwrap(), kind)
         {
             Ok(ours) => ours.as_str().to_owned(),
             Err(error) => error.to_string(),
@@ -231,16 +266,16 @@ mod tests {
     fn folders_without_end_do_not_fill_the_memory() {
         let mut names = Names::default();
         let mut parent = String::from("top");
-        names.map(&RelativePath::new(&parent).unwrap(), EntryKind::Folder).unwrap();
+        names.map(&RelativePath::new(&parent).unwrap(), &EntryKind::Folder).unwrap();
         while parent.len() < 3_800 {
             parent = format!("{parent}/{}", "d".repeat(200));
-            names.map(&RelativePath::new(&parent).unwrap(), EntryKind::Folder).unwrap();
+            names.map(&RelativePath::new(&parent).unwrap(), &EntryKind::Folder).unwrap();
         }
         let mut folder = |number: usize| {
-            names.map(&RelativePath::new(&format!("{parent}/{number}")).unwrap(), EntryKind::Folder)
+            names.map(&RelativePath::new(&format!("{parent}/{number}")).unwrap(), &EntryKind::Folder)
         };
         let refused = (0..20_000).find_map(|number| folder(number).err());
-        assert_eq!(refused, Some(BadName::TooManyFolders));
+        assert_eq!(refused, Some(BadName::TooManyPaths));
     }
 
     #[test]
@@ -284,13 +319,39 @@ mod tests {
     }
 
     #[test]
+    fn a_link_leads_to_what_its_target_is_called_here_and_never_out_of_its_folder() {
+        use EntryKind::{File, Folder};
+        let mut names = Names::default();
+        for (path, kind) in [("top", Folder), ("top/CON", Folder), ("top/CON/A", File), ("top/CON/a", File)] {
+            names.map(&RelativePath::new(path).unwrap(), &kind).unwrap();
+        }
+        let target = |link: &str, target: &str| {
+            let [link, target] = [link, target].map(|path| RelativePath::new(path).unwrap());
+            names.target(&link, &target).map(|path| path.as_str().to_owned())
+        };
+        for (theirs, ours) in [
+            ("top", "top"),
+            ("top/CON", "top/_CON"),
+            ("top/CON/A", "top/_CON/A"),
+            ("top/CON/a", "top/_CON/a (2)"),
+            ("top/CON/nothing", "top/_CON/nothing"),
+            ("top/other link/NUL/x", "top/other link/_NUL/x"),
+        ] {
+            assert_eq!(target("top/link", theirs).as_deref(), Ok(ours));
+        }
+        for (link, theirs) in [("top/link", "other/file"), ("link", "top/CON"), ("link", "link")] {
+            assert_eq!(target(link, theirs), Err(BadName::Outside(link.to_owned())));
+        }
+    }
+
+    #[test]
     fn a_million_equal_names_do_not_take_a_million_tries_each() {
         let mut names = Names::default();
         let path = RelativePath::new("x").unwrap();
         for _ in 0..20_000 {
-            names.map(&path, EntryKind::File).unwrap();
+            names.map(&path, &EntryKind::File).unwrap();
         }
-        assert_eq!(names.map(&path, EntryKind::File).unwrap().as_str(), "x (20001)");
+        assert_eq!(names.map(&path, &EntryKind::File).unwrap().as_str(), "x (20001)");
     }
 
     proptest! {
@@ -309,7 +370,7 @@ mod tests {
             let mut seen = std::collections::BTreeSet::new();
             for part in parts {
                 if let Ok(path) = RelativePath::new(&part) {
-                    let ours = names.map(&path, EntryKind::File).unwrap();
+                    let ours = names.map(&path, &EntryKind::File).unwrap();
                     prop_assert!(seen.insert(ours.as_str().to_lowercase()));
                 }
             }

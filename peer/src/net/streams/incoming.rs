@@ -10,11 +10,12 @@ use hobnob_wire::codec;
 use hobnob_wire::layout::Range;
 use hobnob_wire::record::RecordError;
 use hobnob_wire::seal::TAG_BYTES;
-use hobnob_wire::transfer::{RangeTrailer, StreamHeader};
+use hobnob_wire::transfer::{RangeCoding, RangeTrailer, StreamHeader};
 use hobnob_wire::tree::{RangeHash, RangeHasher, TransferHasher, transfer_digest};
 use quinn::RecvStream;
 use tokio::sync::{Semaphore, watch};
 
+use super::coding;
 use super::moved::Moved;
 use super::records::{Records, StreamError, stop};
 use super::tasks::Tasks;
@@ -23,6 +24,9 @@ use crate::core::input::LinkId;
 use crate::core::transfer::job::{TransferFault, TransferReport};
 use crate::disk::staging::Staging;
 use crate::disk::trouble::DiskError;
+
+/// Room for the record of a trailer: its 32 bytes and a tag.
+const TRAILER_ROOM: usize = 64;
 
 /// What the offer promised.
 #[derive(Clone, Debug)]
@@ -71,6 +75,7 @@ impl Drop for Claim {
 struct Awaited {
     number: u64,
     range: Range,
+    coding: RangeCoding,
     staging: Arc<Staging>,
 }
 
@@ -138,6 +143,67 @@ impl Incoming {
     }
 }
 
+/// What follows the header of a range's stream.
+struct Body<'a> {
+    incoming: &'a Incoming,
+    records: &'a mut Records,
+    /// Room for the range and [`TRAILER_ROOM`].
+    buffer: Vec<u8>,
+    /// Bytes of the range.
+    len: usize,
+}
+
+impl Body<'_> {
+    /// Reads the bytes of the range to the start of the buffer, hashing them on the way.
+    async fn read_plain(
+        &mut self,
+        hasher: &mut RangeHasher,
+        shell: &TransferShell,
+    ) -> Result<(), StreamError> {
+        let mut filled = 0;
+        while filled < self.len {
+            let (read, last) = self.records.next(&mut self.buffer[filled..self.len + TAG_BYTES]).await?;
+            if last || read == 0 || read > self.len - filled {
+                return Err(RecordError::Length(read).into());
+            }
+            hasher.update(&self.buffer[filled..filled + read]);
+            filled += read;
+            self.moved(read, shell);
+        }
+        Ok(())
+    }
+
+    /// Reads compressed bytes, fewer than the range has, to the start of the buffer; returns how many, and the trailer.
+    async fn read_packed(&mut self, shell: &TransferShell) -> Result<(usize, RangeTrailer), StreamError> {
+        let mut filled = 0;
+        loop {
+            let (read, last) = self.records.next(&mut self.buffer[filled..self.len + TRAILER_ROOM]).await?;
+            let record = &self.buffer[filled..filled + read];
+            if last {
+                return Ok((filled, codec::decode(record)?));
+            }
+            if read == 0 || filled + read >= self.len {
+                return Err(RecordError::Length(read).into());
+            }
+            filled += read;
+            self.moved(read, shell);
+        }
+    }
+
+    async fn read_trailer(&mut self) -> Result<RangeTrailer, StreamError> {
+        let mut trailer = [0; TRAILER_ROOM];
+        let (read, last) = self.records.next(&mut trailer).await?;
+        if !last {
+            return Err(RecordError::Length(read).into());
+        }
+        Ok(codec::decode(&trailer[..read])?)
+    }
+
+    fn moved(&self, bytes: usize, shell: &TransferShell) {
+        self.incoming.moved.add(bytes, self.incoming.promise.transfer, &shell.0.reports);
+    }
+}
+
 impl TransferShell {
     /// Finds out what a stream is and hands it to its transfer.
     pub(super) async fn take_in(&self, link_id: LinkId, mut stream: RecvStream) {
@@ -173,8 +239,8 @@ impl TransferShell {
             StreamHeader::Manifest { .. } => tasks.tasks.spawn(&self.0.runtime, async move {
                 shell.receive_manifest(incoming, records).await;
             }),
-            StreamHeader::Range { range, .. } => tasks.tasks.spawn(&self.0.runtime, async move {
-                shell.receive_range(incoming, records, range, &link.slots).await;
+            StreamHeader::Range { range, coding, .. } => tasks.tasks.spawn(&self.0.runtime, async move {
+                shell.receive_range(incoming, records, (range, coding), &link.slots).await;
             }),
         }
     }
@@ -183,7 +249,7 @@ impl TransferShell {
         &self,
         incoming: Arc<Incoming>,
         mut records: Records,
-        number: u64,
+        (number, coding): (u64, RangeCoding),
         slots: &Semaphore,
     ) {
         let transfer = incoming.promise.transfer;
@@ -202,7 +268,7 @@ impl TransferShell {
             return;
         };
         let bytes = range.bytes();
-        let awaited = Awaited { number, range, staging: Arc::clone(&staging) };
+        let awaited = Awaited { number, range, coding, staging: Arc::clone(&staging) };
         let result = match self.read_range(&incoming, &mut records, awaited).await {
             Ok(hash) => {
                 lock(&incoming.hashes).add(number, hash);
@@ -232,33 +298,46 @@ impl TransferShell {
         records: &mut Records,
         awaited: Awaited,
     ) -> Result<RangeHash, RangeError> {
-        let Awaited { number, range, staging } = awaited;
+        let Awaited { number, range, coding, staging } = awaited;
         let len = usize::try_from(range.bytes()).unwrap_or(usize::MAX);
-        let mut buffer = self.buffer(len + TAG_BYTES);
-        let mut hasher = RangeHasher::new(&range);
-        let mut filled = 0;
-        while filled < len {
-            let (read, last) = records.next(&mut buffer[filled..len + TAG_BYTES]).await?;
-            if last || read == 0 || read > len - filled {
-                return Err(StreamError::Record(RecordError::Length(read)).into());
+        let mut body = Body { incoming, records, buffer: self.buffer(len + TRAILER_ROOM), len };
+        let (hash, trailer) = match coding {
+            RangeCoding::Plain => {
+                let mut hasher = RangeHasher::new(&range);
+                body.read_plain(&mut hasher, self).await?;
+                (hasher.finish(), body.read_trailer().await?)
             }
-            hasher.update(&buffer[filled..filled + read]);
-            filled += read;
-            incoming.moved.add(read, incoming.promise.transfer, &self.0.reports);
-        }
-        let mut trailer = [0; 64];
-        let (read, last) = records.next(&mut trailer).await?;
-        if !last {
-            return Err(StreamError::Record(RecordError::Length(read)).into());
-        }
-        let trailer: RangeTrailer = codec::decode(&trailer[..read]).map_err(StreamError::from)?;
-        let hash = hasher.finish();
+            RangeCoding::Zstd => {
+                let (packed, trailer) = body.read_packed(self).await?;
+                let (given, room) = (std::mem::take(&mut body.buffer), self.buffer(len));
+                let unpack = coding::Unpack { range: range.clone(), given, packed, room };
+                let unpacked = blocking(move || unpack.run()).await;
+                self.give_back(unpacked.given);
+                body.buffer = unpacked.room;
+                (unpacked.hash.ok_or(StreamError::Packed)?, trailer)
+            }
+            RangeCoding::Hole => {
+                let of_zeros = range.clone();
+                let hash = blocking(move || coding::hash_of_zeros(&of_zeros)).await;
+                let trailer = body.read_trailer().await?;
+                body.buffer[..len].fill(0);
+                (hash, trailer)
+            }
+        };
         if hash.hash != trailer.hash {
             let file = staging.file_of(number);
             let text = format!("the bytes of {file} do not match their hash; ask for it to be sent again");
             return Err(RangeError::Fault(StreamClose::HashMismatch, TransferFault::Peer(text)));
         }
-        let (written, buffer) = blocking(move || (staging.write(&range, &buffer[..len]), buffer)).await;
+        let buffer = body.buffer;
+        let (written, buffer) = blocking(move || {
+            let written = match (coding, &range) {
+                (RangeCoding::Hole, Range::Slice(slice)) => staging.write_hole(slice),
+                _ => staging.write(&range, &buffer[..len]),
+            };
+            (written, buffer)
+        })
+        .await;
         self.give_back(buffer);
         match written {
             Ok(()) => Ok(hash),

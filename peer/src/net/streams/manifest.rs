@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use hobnob_wire::close::StreamClose;
 use hobnob_wire::codec;
-use hobnob_wire::transfer::{EntryKind, ManifestHasher, ManifestPart, Span};
+use hobnob_wire::transfer::{EntryKind, ManifestEntry, ManifestHasher, ManifestPart, Span};
 
 use super::incoming::{Incoming, Promise};
 use super::records::{Records, StreamError};
 use super::{TransferShell, blocking, lock};
 use crate::core::transfer::job::{Layouted, TransferFault, TransferReport};
-use crate::core::transfer::names::Names;
+use crate::core::transfer::names::{BadName, Names};
 use crate::disk::spool::{Spool, SpoolHead, SpoolWriter, spool_path};
 use crate::disk::staging::Staging;
 use crate::disk::trouble::DiskError;
@@ -21,6 +21,8 @@ struct Arriving {
     promise: Promise,
     hasher: ManifestHasher,
     names: Names,
+    /// Whether a link has come: then nothing else does any more.
+    links: bool,
     writer: SpoolWriter,
 }
 
@@ -28,7 +30,7 @@ impl Arriving {
     fn begin(transfers: &Path, promise: Promise) -> Result<Self, DiskError> {
         let head = SpoolHead { roots: Vec::new(), folder: Some(promise.folder.clone()) };
         let writer = SpoolWriter::create(spool_path(transfers, promise.transfer), &head)?;
-        Ok(Self { promise, hasher: ManifestHasher::default(), names: Names::default(), writer })
+        Ok(Self { promise, hasher: ManifestHasher::default(), names: Names::default(), links: false, writer })
     }
 
     /// Takes one encoded part.
@@ -38,11 +40,15 @@ impl Arriving {
         };
         self.hasher.update(part);
         let part: ManifestPart = codec::decode(part).map_err(|error| bad(&error))?;
-        for mut entry in part.entries.into_vec() {
-            if entry.kind == EntryKind::Folder && entry.size != 0 {
-                return Err(bad(&"a folder claims to have bytes"));
+        for entry in part.entries.into_vec() {
+            if entry.kind != EntryKind::File && entry.size != 0 {
+                return Err(bad(&"what is no file claims to have bytes"));
             }
-            entry.path = self.names.map(&entry.path, entry.kind).map_err(|error| bad(&error))?;
+            self.links |= matches!(entry.kind, EntryKind::Link { .. });
+            if self.links && !matches!(entry.kind, EntryKind::Link { .. }) {
+                return Err(bad(&"something is listed after a link"));
+            }
+            let entry = self.rename(entry).map_err(|error| bad(&error))?;
             self.writer.push(entry)?;
         }
         // Checked for each part, so that a manifest without end takes no disk without end.
@@ -52,9 +58,21 @@ impl Arriving {
         Ok(())
     }
 
+    /// The entry as it is called here.
+    fn rename(&mut self, entry: ManifestEntry) -> Result<ManifestEntry, BadName> {
+        let path = self.names.map(&entry.path, &entry.kind)?;
+        let kind = match entry.kind {
+            EntryKind::Link { target } => {
+                EntryKind::Link { target: self.names.target(&entry.path, &target)? }
+            }
+            kind @ (EntryKind::File | EntryKind::Folder) => kind,
+        };
+        Ok(ManifestEntry { path, kind, ..entry })
+    }
+
     /// Everything has arrived: prepares the folder.
     fn finish(self, transfers: &Path) -> Result<Staging, TransferFault> {
-        let Self { promise, hasher, names, writer } = self;
+        let Self { promise, hasher, names, writer, .. } = self;
         drop(names);
         if hasher.finish() != promise.manifest
             || (writer.entries(), writer.bytes()) != (promise.entries, promise.bytes)
@@ -117,9 +135,9 @@ impl TransferShell {
         loop {
             let (len, last) = records.next(&mut room).await.map_err(|error| match error {
                 StreamError::Lost => TransferFault::LinkLost,
-                StreamError::Record(_) | StreamError::Frame(_) => TransferFault::Peer(format!(
-                    "the list of files did not arrive as it was sent ({error}); ask for a new offer"
-                )),
+                StreamError::Record(_) | StreamError::Frame(_) | StreamError::Packed => TransferFault::Peer(
+                    format!("the list of files did not arrive as it was sent ({error}); ask for a new offer"),
+                ),
             })?;
             let taken;
             (arriving, room, taken) = blocking(move || {

@@ -8,6 +8,7 @@
 //!
 //! | module | job |
 //! | --- | --- |
+//! | `coding` | how the bytes of a range travel |
 //! | `outgoing` | sends manifests and ranges |
 //! | `incoming` | takes streams of the other side in, and puts in place |
 //! | `manifest` | takes a manifest in |
@@ -16,6 +17,7 @@
 //! | `tasks` | ends the tasks of a transfer together |
 //! | `moved` | tells the core how much moves |
 
+mod coding;
 mod incoming;
 mod manifest;
 mod moved;
@@ -118,11 +120,11 @@ impl TransferShell {
     /// Begins a job. Never waits; what comes of it is reported.
     pub fn perform(&self, job: TransferJob) {
         match job {
-            TransferJob::Scan { transfer, paths } => {
+            TransferJob::Scan { transfer, paths, links } => {
                 let shell = self.clone();
                 self.0.runtime.spawn(async move {
                     let folder = shell.0.folder.clone();
-                    let result = blocking(move || scan::scan(&folder, transfer, &paths)).await;
+                    let result = blocking(move || scan::scan(&folder, transfer, &paths, links)).await;
                     let result = result.map_err(|error| error.to_string());
                     shell.report(TransferReport::Scanned { transfer, result }).await;
                 });

@@ -5,16 +5,14 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use hobnob_wire::TransferId;
 use hobnob_wire::close::StreamClose;
-use hobnob_wire::codec;
-use hobnob_wire::layout::Range;
 use hobnob_wire::limits::RECORD_BYTES_MAX;
-use hobnob_wire::record::{HEADER_BYTES, RecordWriter};
-use hobnob_wire::seal::{SealKey, TAG_BYTES};
-use hobnob_wire::transfer::{RangeTrailer, StreamHeader};
-use hobnob_wire::tree::{RangeHash, RangeHasher, TransferHasher, transfer_digest};
+use hobnob_wire::seal::SealKey;
+use hobnob_wire::transfer::StreamHeader;
+use hobnob_wire::tree::{RangeHasher, TransferHasher, transfer_digest};
 use quinn::{SendStream, VarInt, WriteError};
 use tokio::sync::OnceCell;
 
+use super::coding::{RecordCutter, prepare};
 use super::moved::Moved;
 use super::pacer::Pacer;
 use super::tasks::Tasks;
@@ -79,8 +77,7 @@ impl TransferShell {
     pub(super) fn send_range(&self, transfer: TransferId, link: LinkId, range: u64, sealed: bool) {
         let (shell, outgoing) = (self.clone(), self.outgoing(transfer));
         self.outgoing(transfer).tasks.spawn(&self.0.runtime, async move {
-            let header = StreamHeader::Range { transfer, range };
-            let result = shell.try_send_range(&outgoing, header, link, sealed).await;
+            let result = shell.try_send_range(&outgoing, (transfer, range), link, sealed).await;
             shell.report(TransferReport::RangeSent { transfer, link, range, result }).await;
         });
     }
@@ -140,17 +137,15 @@ impl TransferShell {
     async fn try_send_range(
         &self,
         outgoing: &Arc<Outgoing>,
-        header: StreamHeader,
+        (transfer, range): (TransferId, u64),
         link: LinkId,
         sealed: bool,
     ) -> Result<u64, TransferFault> {
-        let StreamHeader::Range { transfer, range } = header else { return Err(unknown_range()) };
         let source = self.source(outgoing, transfer).await?;
         let content = source.spool().layout().range(range).ok_or_else(unknown_range)?;
         let bytes = content.bytes();
         let (mut bulk, key) = self.open(link, sealed).await?;
-        let records = RecordCutter::new(key, &header)?;
-        let (records, hash) = blocking(move || prepare(&source, &content, records))
+        let (records, hash) = blocking(move || prepare(&source, &content, (transfer, range), key))
             .await
             .inspect_err(|_| bulk.code = Some(StreamClose::Disk))?;
         for mut record in records {
@@ -172,87 +167,9 @@ fn unknown_range() -> TransferFault {
     TransferFault::Peer("a range was asked for that does not exist".to_owned())
 }
 
-/// Cuts what is written to a stream into records.
-struct RecordCutter {
-    writer: RecordWriter,
-    ready: Vec<u8>,
-}
-
-impl RecordCutter {
-    /// Ready with the first byte of the stream and its header.
-    fn new(key: Option<SealKey>, header: &StreamHeader) -> Result<Self, TransferFault> {
-        let writer = RecordWriter::new(key);
-        let ready = vec![writer.protection() as u8];
-        let mut this = Self { writer, ready };
-        let header = codec::encode(header).map_err(|_| broken())?;
-        this.push(&header, false)?;
-        Ok(this)
-    }
-
-    fn push(&mut self, content: &[u8], last: bool) -> Result<(), TransferFault> {
-        let mut record = Vec::with_capacity(HEADER_BYTES + content.len() + TAG_BYTES);
-        record.resize(HEADER_BYTES, 0);
-        record.extend_from_slice(content);
-        self.writer.finish(&mut record, last).map_err(|_| broken())?;
-        if self.ready.is_empty() {
-            self.ready = record;
-        } else {
-            self.ready.extend_from_slice(&record);
-        }
-        Ok(())
-    }
-
-    fn take(&mut self) -> Bytes {
-        std::mem::take(&mut self.ready).into()
-    }
-}
-
 /// A key is used up or a frame too long: neither happens within the limits of the protocol.
-fn broken() -> TransferFault {
+pub(super) fn broken() -> TransferFault {
     TransferFault::LinkLost
-}
-
-/// Reads, hashes and cuts a whole range. The bytes of a file are sealed where they were read.
-fn prepare(
-    source: &Source,
-    range: &Range,
-    mut cutter: RecordCutter,
-) -> Result<(Vec<Bytes>, RangeHash), TransferFault> {
-    let mut records = vec![cutter.take()];
-    let mut hasher = RangeHasher::new(range);
-    let room = || {
-        let mut record = Vec::with_capacity(HEADER_BYTES + RECORD_BYTES_MAX + TAG_BYTES);
-        record.resize(HEADER_BYTES, 0);
-        record
-    };
-    let mut record = room();
-    for piece in range.pieces() {
-        let file = source.file(piece.entry)?;
-        let mut left = piece.len;
-        while left > 0 {
-            let start = record.len();
-            let len =
-                usize::try_from(left).unwrap_or(usize::MAX).min(HEADER_BYTES + RECORD_BYTES_MAX - start);
-            record.resize(start + len, 0);
-            file.read(piece.offset + piece.len - left, &mut record[start..])?;
-            hasher.update(&record[start..]);
-            left -= len as u64;
-            if record.len() == HEADER_BYTES + RECORD_BYTES_MAX {
-                cutter.writer.finish(&mut record, false).map_err(|_| broken())?;
-                records.push(std::mem::replace(&mut record, room()).into());
-            }
-        }
-        file.check()?;
-    }
-    if record.len() > HEADER_BYTES {
-        cutter.writer.finish(&mut record, false).map_err(|_| broken())?;
-        records.push(record.into());
-    }
-    let hash = hasher.finish();
-    let trailer = codec::encode(&RangeTrailer { hash: hash.hash }).map_err(|_| broken())?;
-    cutter.push(&trailer, true)?;
-    records.push(cutter.take());
-    Ok((records, hash))
 }
 
 fn digest(source: &Source, hashes: &Mutex<TransferHasher>) -> Result<[u8; 32], DiskError> {

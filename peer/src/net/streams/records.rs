@@ -29,6 +29,9 @@ pub(super) enum StreamError {
     /// What a record holds is no frame.
     #[error(transparent)]
     Frame(#[from] codec::DecodeError),
+    /// Compressed bytes are not those of the range.
+    #[error("what was compressed does not open to as many bytes as the list of files says")]
+    Packed,
 }
 
 /// A stream of the other side.

@@ -1,5 +1,8 @@
 //! Two shells over a real link on loopback, with a test in the place of both cores.
 
+mod codings;
+mod folders;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -13,7 +16,8 @@ use hobnob_wire::link::EXPORTER_LABEL;
 use hobnob_wire::noise::{Initiator, LinkKeys, NoiseKeypair, Responder};
 use hobnob_wire::record::{HEADER_BYTES, RecordWriter};
 use hobnob_wire::transfer::{
-    EntryKind, ManifestEntry, ManifestHasher, ManifestPart, RangeTrailer, RelativePath, StreamHeader,
+    EntryKind, ManifestEntry, ManifestHasher, ManifestPart, RangeCoding, RangeTrailer, RelativePath,
+    StreamHeader,
 };
 use hobnob_wire::{List, TransferId, codec};
 use quinn::{Connection, VarInt};
@@ -110,7 +114,7 @@ impl Pair {
     }
 
     async fn scan(&mut self, paths: Vec<PathBuf>) -> Result<Scanned, String> {
-        self.alice.shell.perform(TransferJob::Scan { transfer: ID, paths });
+        self.alice.shell.perform(TransferJob::Scan { transfer: ID, paths, links: true });
         let report = self.alice.report().await;
         let TransferReport::Scanned { result, .. } = report else { panic!("{report:?}") };
         result
@@ -400,7 +404,7 @@ async fn forged(pair: &Pair, records: &[Vec<u8>]) -> quinn::SendStream {
 
 fn entry(path: &str, kind: EntryKind, size: u64) -> ManifestEntry {
     let path = RelativePath::new(path).unwrap();
-    ManifestEntry { path, kind, size, modified_unix_ms: 0, executable: false }
+    ManifestEntry { path, kind, size, modified_unix_ms: 0, executable: false, sparse: false }
 }
 
 /// The promise and the stream of a manifest.
@@ -416,7 +420,7 @@ fn manifest(entries: Vec<ManifestEntry>) -> (Scanned, Vec<Vec<u8>>) {
 }
 
 fn range_header(range: u64) -> Vec<u8> {
-    codec::encode(&StreamHeader::Range { transfer: ID, range }).unwrap()
+    codec::encode(&StreamHeader::Range { transfer: ID, range, coding: RangeCoding::Plain }).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]

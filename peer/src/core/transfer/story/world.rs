@@ -366,7 +366,7 @@ impl World {
     pub(super) fn offer_with_limit(&mut self, limit: u64) -> TransferId {
         let paths = vec![PathBuf::from("/out/files")];
         let to = Who::Bob.address();
-        let command = Command::FileSend { to, paths, limit, sealed: true, text: "here".into() };
+        let command = Command::FileSend { to, paths, limit, sealed: true, links: false, text: "here".into() };
         let Ok(Reply::Transfers(views)) = self.command(Who::Alice, command) else { panic!("not offered") };
         assert_eq!(views[0].state, TransferState::Offered);
         while self.deliver_letter() {}
