@@ -9,14 +9,14 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use hobnob_wire::datagram::{self, CHANNEL_HEADER_BYTES, Channel};
+use hobnob_wire::datagram::{CHANNEL_HEADER_BYTES, Channel};
 use quinn::AsyncUdpSocket;
 use quinn::udp::{RecvMeta, Transmit};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 use zeroize::Zeroizing;
 
-use crate::core::relay::{Door, Load, Order, Relay, RelayLimits, RelayTally};
+use crate::core::relay::{Door, Hop, Load, Order, Relay, RelayLimits, RelayTally};
 use crate::demux::address::canonical;
 use crate::demux::beside::{Batch, Beside, Outlet};
 use crate::network::Network;
@@ -59,19 +59,18 @@ impl RelayServer {
     fn forward(&self, channel: Channel, run: &[u8], batch: &Batch<'_>, outlet: &dyn Outlet) {
         let stride = batch.stride.max(1);
         let load = Load { bytes: run.len() as u64, datagrams: run.len().div_ceil(stride) as u64 };
-        let Some(destination) = self.relay().forward(batch.from, channel, load, self.now()) else { return };
+        let Some(to) = self.relay().forward(batch.from, channel, load, self.now()) else { return };
         for contents in run.chunks(stride.saturating_mul(outlet.segments_max().max(1))) {
             let segment_size = (contents.len() > stride).then_some(stride);
-            let transmit = Transmit { destination, ecn: batch.ecn, contents, segment_size, src_ip: None };
+            let transmit = Transmit { ecn: batch.ecn, segment_size, ..transmit(to, contents) };
             if let Err(error) = outlet.send(&transmit) {
                 tracing::trace!(%error, "forwarded datagrams are lost");
             }
         }
     }
 
-    fn answer(&self, from: SocketAddr, bytes: &[u8], door: Door) -> Option<Vec<u8>> {
-        let unproved = datagram::parse(bytes).ok()?;
-        self.relay().answer(from, unproved, door, self.now())
+    fn answer(&self, from: Hop, bytes: &[u8], door: Door) -> Option<Vec<u8>> {
+        self.relay().answer(from, bytes, door, self.now())
     }
 }
 
@@ -83,8 +82,9 @@ impl Beside for RelayServer {
             match Channel::split(run) {
                 Some((channel, _)) => self.forward(channel, run, batch, outlet),
                 None => {
-                    if let Some(answer) = self.answer(batch.from, run, Door::Relay) {
-                        send(&answer, batch.from, |transmit| outlet.send(transmit));
+                    let from = Hop { peer: batch.from, here: batch.to };
+                    if let Some(answer) = self.answer(from, run, Door::Relay) {
+                        send(&transmit(from, &answer), |transmit| outlet.send(transmit));
                     }
                 }
             }
@@ -105,9 +105,13 @@ fn run_len(bytes: &[u8], stride: usize) -> usize {
     first.len() + alike.map(<[u8]>::len).sum::<usize>()
 }
 
-fn send(contents: &[u8], destination: SocketAddr, to: impl FnOnce(&Transmit<'_>) -> io::Result<()>) {
-    let transmit = Transmit { destination, ecn: None, contents, segment_size: None, src_ip: None };
-    if let Err(error) = to(&transmit) {
+/// One datagram, or several, to a peer from the address that it knows.
+fn transmit(to: Hop, contents: &[u8]) -> Transmit<'_> {
+    Transmit { destination: to.peer, ecn: None, contents, segment_size: None, src_ip: to.here }
+}
+
+fn send(transmit: &Transmit<'_>, by: impl FnOnce(&Transmit<'_>) -> io::Result<()>) {
+    if let Err(error) = by(transmit) {
         tracing::trace!(%error, "an answer is lost");
     }
 }
@@ -163,9 +167,11 @@ async fn reflect(socket: Arc<dyn AsyncUdpSocket>, relay: Arc<RelayServer>) {
         match received {
             Ok(0) => {}
             Ok(_) => {
+                let from = Hop { peer: canonical(meta.addr), here: meta.dst_ip };
                 for bytes in buffer[..meta.len].chunks(meta.stride.max(1)) {
-                    if let Some(answer) = relay.answer(canonical(meta.addr), bytes, Door::Reflector) {
-                        send(&answer, meta.addr, |transmit| socket.try_send(transmit));
+                    if let Some(answer) = relay.answer(from, bytes, Door::Reflector) {
+                        let back = Transmit { destination: meta.addr, ..transmit(from, &answer) };
+                        send(&back, |transmit| socket.try_send(transmit));
                     }
                 }
             }

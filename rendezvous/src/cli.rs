@@ -154,6 +154,7 @@ impl Serve {
             sessions = tally.sessions,
             letters = tally.letters,
             letter_bytes = tally.letter_bytes,
+            relayed_bytes = tally.relay.bytes,
             "stopped"
         );
         self.take_leave(tally)
@@ -177,18 +178,27 @@ impl Serve {
     }
 
     fn take_leave(&self, tally: Tally) -> anyhow::Result<()> {
-        let Tally { sessions, letters, letter_bytes } = tally;
+        let Tally { sessions, letters, letter_bytes, relay } = tally;
         if self.json {
             let stopped = json!({
                 "event": "stopped",
                 "sessions": sessions,
                 "letters": letters,
                 "letter_bytes": letter_bytes,
+                "relay": {
+                    "bytes": relay.bytes,
+                    "datagrams": relay.datagrams,
+                    "over_budget": relay.over_budget,
+                    "refused": relay.refused,
+                    "answers": relay.answers,
+                },
             });
             return print(&stopped.to_string());
         }
         print(&format!(
-            "Stopped after {sessions} sessions and {letters} sealed letters ({letter_bytes} bytes)."
+            "Stopped after {sessions} sessions, {letters} sealed letters ({letter_bytes} bytes) and {} relayed \
+             packets ({} bytes).",
+            relay.datagrams, relay.bytes,
         ))
     }
 }

@@ -68,7 +68,8 @@ impl Engine {
             outbox.close(SessionClose::GoingAway);
         }
         self.store.checkpoint()?;
-        Ok(self.rendezvous.tally())
+        let relay = self.relay.map(|relay| relay.tally()).unwrap_or_default();
+        Ok(Tally { relay, ..self.rendezvous.tally() })
     }
 
     /// Handles a batch; `true` when it is the last one.

@@ -3,11 +3,14 @@
 use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
+use hobnob_nat::core::relay::RelayTally;
 use hobnob_nat::{Reflector, RelayServer, System};
 use hobnob_wire::List;
 use hobnob_wire::signal::TransportAddress;
 use opaque_ke::rand::RngCore;
+use tokio::time::sleep;
 use zeroize::Zeroizing;
 
 use crate::config::RelayConfig;
@@ -51,6 +54,24 @@ pub(crate) fn reflect(
     }
     let told = List::new(told).map_err(|error| (relay_at, io::Error::other(error)))?;
     Ok((RelayOffer::new(secret(), told), reflectors))
+}
+
+/// Logs what the relay has done since the last time, now and then, as long as there is the relay.
+pub(crate) fn log(relay: &Arc<RelayServer>) {
+    const EVERY: Duration = Duration::from_secs(60 * 60);
+    let relay = Arc::downgrade(relay);
+    tokio::spawn(async move {
+        let mut told = RelayTally::default();
+        loop {
+            sleep(EVERY).await;
+            let Some(tally) = relay.upgrade().map(|relay| relay.tally()) else { return };
+            if tally != told {
+                let RelayTally { bytes, datagrams, over_budget, refused, answers } = tally;
+                tracing::info!(bytes, datagrams, over_budget, refused, answers, "relayed since the start");
+                told = tally;
+            }
+        }
+    });
 }
 
 fn secret() -> Zeroizing<[u8; 32]> {

@@ -162,6 +162,7 @@ impl Server {
             let failed = |(listen, source)| ServeError::Listen { listen, source };
             let (offer, opened) = relay::reflect(&config.relay, relay, listen).map_err(failed)?;
             rendezvous = rendezvous.with_relay(offer);
+            relay::log(relay);
             reflectors = opened;
         }
         let (jobs, stored) = start_store(Engine::new(rendezvous, store, relay))?;

@@ -35,10 +35,9 @@ impl Place {
 
     /// A session has begun or ended.
     pub(super) fn session(&mut self, session: Option<&Session>) -> Changed {
-        let access = session.map(|session| Access {
-            relay: session.rendezvous,
-            grant: session.grant.clone(),
-            tunnelled: is_virtual(session.rendezvous),
+        let access = session.and_then(|session| {
+            let (relay, grant) = (session.rendezvous, session.grant.clone()?);
+            Some(Access { relay, grant, tunnelled: is_virtual(relay) })
         });
         self.binding.grant(access, self.origin.elapsed());
         self.perform()

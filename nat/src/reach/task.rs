@@ -184,8 +184,8 @@ impl Task {
     }
 
     fn session(&mut self, session: Option<Session>) {
-        let moved = self.session.as_ref().map(|session| session.grant.allocation)
-            != session.as_ref().map(|session| session.grant.allocation);
+        let allocation = |session: &Option<Session>| Some(session.as_ref()?.grant.as_ref()?.allocation);
+        let moved = allocation(&self.session) != allocation(&session);
         self.demux.route(|routes| {
             routes.set_relay(session.as_ref().map(|session| address::canonical(session.rendezvous)))
         });

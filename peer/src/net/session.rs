@@ -139,6 +139,8 @@ impl Session {
         }
         tracing::info!("the session is up");
         self.current.send_replace(Some(connection.clone()));
+        // Its place at the relay, if there is one, is told later.
+        self.reach.session(Some(reached(&connection, None)));
         let end = tokio::select! {
             end = self.read(&connection, receive) => end,
             () = async {
@@ -190,7 +192,7 @@ impl Session {
                     Input::Answered { id, result: Err(RequestError::Refused(refusal)) }
                 }
                 Ok(ServerFrame::Push(Push::Relay(grant))) => {
-                    self.reach.session(Some(relay(connection, grant)));
+                    self.reach.session(Some(reached(connection, Some(grant))));
                     continue;
                 }
                 Ok(ServerFrame::Push(push)) => Input::Pushed(Box::new(push)),
@@ -205,7 +207,7 @@ impl Session {
 }
 
 /// What finding paths needs to know of a session.
-fn relay(connection: &Connection, grant: RelayGrant) -> RelayAccess {
+fn reached(connection: &Connection, grant: Option<RelayGrant>) -> RelayAccess {
     let rendezvous = remote_address(connection);
     // Then peers may be on this machine, too.
     let loopback = if rendezvous.ip().is_loopback() { Loopback::Allowed } else { Loopback::Forbidden };

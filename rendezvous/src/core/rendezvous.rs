@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use hobnob_nat::core::relay::RelayTally;
 use hobnob_wire::account::{AccountAnswer, AccountRequest};
 use hobnob_wire::opaque::Suite;
 use hobnob_wire::session::{Answer, ClientFrame, Request, ServerFrame};
@@ -54,6 +55,8 @@ pub struct Tally {
     pub letters: u64,
     /// Their bytes.
     pub letter_bytes: u64,
+    /// What the relay did, as the shell that runs it tells.
+    pub relay: RelayTally,
 }
 
 /// The rendezvous without its shell.

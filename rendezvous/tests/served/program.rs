@@ -36,7 +36,10 @@ fn it_says_when_it_is_ready_and_leaves_when_asked() {
     let mut rest = String::new();
     stdout.read_to_string(&mut rest).unwrap();
     let stopped: serde_json::Value = serde_json::from_str(&rest).unwrap();
-    let expected = serde_json::json!({"event": "stopped", "sessions": 0, "letters": 0, "letter_bytes": 0});
+    let relay = serde_json::json!({"bytes": 0, "datagrams": 0, "over_budget": 0, "refused": 0, "answers": 0});
+    let expected = serde_json::json!({
+        "event": "stopped", "sessions": 0, "letters": 0, "letter_bytes": 0, "relay": relay
+    });
     assert_eq!(stopped, expected);
     assert!(child.wait().unwrap().success());
 }

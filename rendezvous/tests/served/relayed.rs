@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use hobnob_nat::core::relay::RelayTally;
 use hobnob_rendezvous::{Config, Server};
 use hobnob_wire::Opaque;
 use hobnob_wire::contact::{ContactRequest, ContactText};
@@ -278,4 +279,70 @@ async fn a_rendezvous_without_a_relay_gives_no_places() {
     let mut world = World::new(config).await;
     assert_eq!(world.introduce().await, None);
     assert!(world.sessions[0].grant.is_none());
+}
+
+#[tokio::test]
+async fn on_a_server_with_several_addresses_everything_comes_from_the_one_that_was_asked() {
+    let mut config = settings();
+    config.server.listen = "0.0.0.0:0".parse().unwrap();
+    let mut world = World::new(config).await;
+    let [mut a, mut b] = world.places().await;
+    // The system would choose 127.0.0.1; `ask` and `receive` want what comes to come from here.
+    a.relay.set_ip([127, 0, 0, 2].into());
+    b.relay.set_ip([127, 0, 0, 3].into());
+    a.bind().await;
+    b.bind().await;
+    let channel = world.introduce().await.unwrap();
+    a.send(channel, b"hello").await;
+    b.receive().await;
+    b.send(channel, b"and back").await;
+    a.receive().await;
+    let reflect = |allocation, transaction| Datagram::Reflect { allocation, transaction, room: [0; 16] };
+    let reflector = SocketAddr::new(a.relay.ip(), SocketAddr::from(a.grant.reflectors[0]).port());
+    a.ask(reflector, reflect).await;
+}
+
+#[tokio::test]
+async fn beside_another_rendezvous_on_the_next_port_the_reflectors_find_ports_of_their_own() {
+    const TRIES: usize = 100;
+    let is_free = |port: u16| std::net::UdpSocket::bind(("127.0.0.1", port)).is_ok();
+    let mut tries = 0..TRIES;
+    let (neighbor, port) = loop {
+        tries.next().expect("some port has a free one before it");
+        let neighbor = World::new(settings()).await;
+        let port = neighbor.server.listen().port() - 1;
+        if is_free(port) {
+            break (neighbor, port);
+        }
+    };
+    let mut config = settings();
+    config.server.listen.set_port(port);
+    let mut world = World::new(config).await;
+    let [mut a, _] = world.places().await;
+    let reflectors: Vec<SocketAddr> = a.grant.reflectors.iter().map(|at| SocketAddr::from(*at)).collect();
+    assert_eq!(reflectors.len(), 2);
+    for reflector in reflectors {
+        assert_ne!(reflector.port(), neighbor.server.listen().port());
+        let reflect = |allocation, transaction| Datagram::Reflect { allocation, transaction, room: [0; 16] };
+        a.ask(SocketAddr::new(a.relay.ip(), reflector.port()), reflect).await;
+    }
+}
+
+#[tokio::test]
+async fn the_operator_is_told_what_was_relayed() {
+    let mut world = World::new(settings()).await;
+    let [mut a, mut b] = world.places().await;
+    a.bind().await;
+    b.bind().await;
+    let channel = world.introduce().await.unwrap();
+    a.send(channel, b"hello").await;
+    b.receive().await;
+    b.socket.send_to(b"nonsense", b.relay).await.unwrap();
+    b.send(channel, b"and back").await;
+    a.receive().await;
+    let World { server, sessions, .. } = world;
+    drop(sessions);
+    let tally = server.stop().await.unwrap().relay;
+    let bytes = 8 + 5 + 8 + 8;
+    assert_eq!(tally, RelayTally { bytes, datagrams: 2, over_budget: 0, refused: 0, answers: 4 });
 }

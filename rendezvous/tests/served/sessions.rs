@@ -115,7 +115,7 @@ async fn everything_that_waits_survives_a_restart() {
     assert_eq!(a.deposit(&bob, 2, b"sealed two").await, Ok(Answer::Done));
     let pin = server.invite().pin;
     let tally = server.stop().await.unwrap();
-    assert_eq!(tally, Tally { sessions: 2, letters: 2, letter_bytes: 20 });
+    assert_eq!(tally, Tally { sessions: 2, letters: 2, letter_bytes: 20, ..Tally::default() });
     assert_eq!(a.closed().await, Some(SessionClose::GoingAway));
 
     let server = start(&home).await;

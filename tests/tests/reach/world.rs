@@ -108,7 +108,7 @@ impl World {
         };
         let reflectors = List::new(reflectors).unwrap();
         let grant = RelayGrant { allocation: peer.allocation, key, reflectors };
-        peer.reach.session(Some(Session { rendezvous, grant, loopback: Loopback::Forbidden }));
+        peer.reach.session(Some(Session { rendezvous, grant: Some(grant), loopback: Loopback::Forbidden }));
         let mut own = peer.reach.own();
         let known = own.wait_for(|own| own.complete && own.relay_rtt.is_some());
         drop(timeout(PATIENCE, known).await.unwrap_or_else(|_| panic!("{place} is not bound")).unwrap());

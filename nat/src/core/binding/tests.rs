@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use super::*;
 use crate::core::mapping::classify;
-use crate::core::relay::{Door, Order, Payer, Relay, RelayLimits};
+use crate::core::relay::{Door, Hop, Order, Payer, Relay, RelayLimits};
 use hobnob_wire::signal::Mapping;
 
 const MS: Duration = Duration::from_millis(1);
@@ -103,7 +103,7 @@ impl World {
         let port = (self.ports)(self, way.via, way.to);
         let from = SocketAddr::from(([192, 0, 2, 1], port));
         let door = if way.to == relay_at() { Door::Relay } else { Door::Reflector };
-        if let Some(answer) = self.relay.answer(from, parse(bytes).unwrap(), door, self.now) {
+        if let Some(answer) = self.relay.answer(Hop { peer: from, here: None }, bytes, door, self.now) {
             self.answers.push((self.now + RTT, way, answer));
         }
     }

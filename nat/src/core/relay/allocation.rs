@@ -1,6 +1,6 @@
 //! One peer's place: its key, where it is, and which of its requests are new.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use hobnob_wire::datagram::{Channel, DatagramKey, Transaction};
@@ -13,10 +13,19 @@ const ANSWER_EVERY: Duration = Duration::from_millis(100);
 /// Requests of a peer that are answered at once when it was quiet before.
 const ANSWERS_AT_ONCE: u32 = 50;
 
+/// Where a peer is, and which of the own addresses it knows: what it is sent comes from there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hop {
+    /// The peer's address.
+    pub peer: SocketAddr,
+    /// The own address that it writes to, where the system tells.
+    pub here: Option<IpAddr>,
+}
+
 /// The address of a peer, as proved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Bound {
-    pub(super) to: SocketAddr,
+    pub(super) to: Hop,
     proved_at: Duration,
 }
 
@@ -63,7 +72,7 @@ impl Allocation {
     }
 
     /// The peer has proved that it receives at an address. `false` if it has proved another since.
-    pub(super) fn bind(&mut self, to: SocketAddr, transaction: Transaction, now: Duration) -> bool {
+    pub(super) fn bind(&mut self, to: Hop, transaction: Transaction, now: Duration) -> bool {
         if self.bound_by >= Some(transaction) {
             return false;
         }

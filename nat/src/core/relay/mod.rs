@@ -18,13 +18,14 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use hobnob_wire::datagram::{AllocationId, Channel, Cookie, Datagram, DatagramKey, Transaction, Unproved};
+use hobnob_wire::datagram::{AllocationId, Channel, Cookie, Datagram, DatagramKey, Transaction, parse};
 use zeroize::Zeroizing;
 
 use self::allocation::{Allocation, Bound};
 use self::budget::{Budget, Quantity};
 use self::cookie::Cookies;
 
+pub use self::allocation::Hop;
 pub use self::budget::Load;
 
 /// Channels of one allocation. With one more, the one that was not used for the longest time ends.
@@ -105,8 +106,17 @@ pub struct RelayTally {
     pub datagrams: u64,
     /// Datagrams in a channel from one of its sides that a budget did not allow.
     pub over_budget: u64,
+    /// Datagrams that nothing was done for: of strangers, repeated, too many, or for somebody who is not there.
+    pub refused: u64,
     /// Requests answered.
     pub answers: u64,
+}
+
+/// Why a datagram is not forwarded.
+#[derive(Clone, Copy, Debug)]
+enum Dropped {
+    OverBudget,
+    Refused,
 }
 
 /// One side of a channel.
@@ -276,46 +286,60 @@ impl Relay {
         self.accounts.retain(|_, account| account.allocations > 0 || !account.budget.is_rested(now));
     }
 
-    /// Where datagrams of a channel that came from an address go; `None`: nowhere. To be called once for those that came in one
+    /// Where datagrams of a channel that came from an address go, and from which of the own; `None`: nowhere. To be called once for those that came in one
     /// go, and cheap: a look-up of the channel and one of the account.
-    pub fn forward(
+    pub fn forward(&mut self, from: SocketAddr, channel: Channel, load: Load, now: Duration) -> Option<Hop> {
+        let to = self.onward(from, channel, load, now);
+        match to {
+            Ok(_) => {
+                self.tally.bytes += load.bytes;
+                self.tally.datagrams += load.datagrams;
+            }
+            Err(Dropped::OverBudget) => self.tally.over_budget += load.datagrams,
+            Err(Dropped::Refused) => self.tally.refused += load.datagrams,
+        }
+        to.ok()
+    }
+
+    fn onward(
         &mut self,
         from: SocketAddr,
         channel: Channel,
         load: Load,
         now: Duration,
-    ) -> Option<SocketAddr> {
-        let conduit = self.channels.get_mut(&channel)?;
+    ) -> Result<Hop, Dropped> {
+        let conduit = self.channels.get_mut(&channel).ok_or(Dropped::Refused)?;
         let at = |end: &End| end.bound.filter(|bound| bound.holds(now)).map(|bound| bound.to);
-        let [left, right] = [at(&conduit.ends[0]), at(&conduit.ends[1])];
-        let (sender, to) = if left == Some(from) {
-            (conduit.ends[0], right?)
-        } else if right == Some(from) {
-            (conduit.ends[1], left?)
-        } else {
-            return None;
+        let is_from = |hop: &Hop| hop.peer == from;
+        let (payer, to) = match conduit.ends.each_ref().map(at) {
+            [Some(left), right] if is_from(&left) => (conduit.ends[0].payer, right),
+            [left, Some(right)] if is_from(&right) => (conduit.ends[1].payer, left),
+            _ => return Err(Dropped::Refused),
         };
-        let account = self.accounts.get_mut(&sender.payer)?;
-        if to == from || !conduit.budget.allows(now) || !account.budget.allows(now) {
-            self.tally.over_budget += load.datagrams;
-            return None;
+        let to = to.filter(|to| !is_from(to)).ok_or(Dropped::Refused)?;
+        let account = self.accounts.get_mut(&payer).ok_or(Dropped::Refused)?;
+        if !conduit.budget.allows(now) || !account.budget.allows(now) {
+            return Err(Dropped::OverBudget);
         }
         conduit.budget.spend(load, now);
         account.budget.spend(load, now);
         (conduit.used_at, conduit.is_used) = (now, true);
-        self.tally.bytes += load.bytes;
-        self.tally.datagrams += load.datagrams;
-        Some(to)
+        Ok(to)
     }
 
-    /// The answer to a request; `None` for everything that is not an authentic new one. It goes back to where the request came from.
-    pub fn answer(
-        &mut self,
-        from: SocketAddr,
-        unproved: Unproved<'_>,
-        door: Door,
-        now: Duration,
-    ) -> Option<Vec<u8>> {
+    /// The answer to a request; `None` for everything that is not an authentic new one. It goes back to where the request came
+    /// from, from the address that it came to.
+    pub fn answer(&mut self, from: Hop, bytes: &[u8], door: Door, now: Duration) -> Option<Vec<u8>> {
+        let answer = self.respond(from, bytes, door, now);
+        match answer {
+            Some(_) => self.tally.answers += 1,
+            None => self.tally.refused += 1,
+        }
+        answer
+    }
+
+    fn respond(&mut self, from: Hop, bytes: &[u8], door: Door, now: Duration) -> Option<Vec<u8>> {
+        let unproved = parse(bytes).ok()?;
         let id = unproved.allocation()?;
         if door == Door::Reflector && !matches!(unproved.claims(), Datagram::Reflect { .. }) {
             return None;
@@ -329,7 +353,7 @@ impl Relay {
             }
             Datagram::Reflect { transaction, .. } => {
                 allocation.take(transaction, now)?;
-                Datagram::Reflected { transaction, seen: from.into() }
+                Datagram::Reflected { transaction, seen: from.peer.into() }
             }
             Datagram::Check { .. }
             | Datagram::CheckAnswer { .. }
@@ -338,19 +362,21 @@ impl Relay {
             | Datagram::Bound { .. }
             | Datagram::Reflected { .. } => return None,
         };
-        self.tally.answers += 1;
         Some(answer.seal(&self.allocations.get(&id)?.key))
     }
 
     fn bind(
         &mut self,
-        (id, from): (AllocationId, SocketAddr),
+        (id, from): (AllocationId, Hop),
         transaction: Transaction,
         cookie: Cookie,
         now: Duration,
     ) -> Option<Datagram> {
-        if !self.cookies.accepts(cookie, (id, from), now) {
-            return Some(Datagram::Challenge { transaction, cookie: self.cookies.make((id, from), now) });
+        if !self.cookies.accepts(cookie, (id, from.peer), now) {
+            return Some(Datagram::Challenge {
+                transaction,
+                cookie: self.cookies.make((id, from.peer), now),
+            });
         }
         let allocation = self.allocations.get_mut(&id)?;
         if allocation.bind(from, transaction, now) {
@@ -361,6 +387,6 @@ impl Relay {
                 ends.filter(|end| end.allocation == id).for_each(|end| end.bound = bound);
             }
         }
-        Some(Datagram::Bound { transaction, seen: from.into() })
+        Some(Datagram::Bound { transaction, seen: from.peer.into() })
     }
 }

@@ -20,6 +20,10 @@ fn at(last: u8) -> SocketAddr {
     SocketAddr::from(([192, 0, 2, last], 7700))
 }
 
+fn hop(peer: SocketAddr) -> Hop {
+    Hop { peer, here: None }
+}
+
 fn key(id: AllocationId) -> DatagramKey {
     DatagramKey::new([id.0.to_be_bytes()[7]; 32])
 }
@@ -54,7 +58,7 @@ impl World {
     }
 
     fn say(&mut self, from: SocketAddr, bytes: &[u8]) -> Option<Vec<u8>> {
-        self.relay.answer(from, parse(bytes).ok()?, Door::Relay, self.now)
+        self.relay.answer(hop(from), bytes, Door::Relay, self.now)
     }
 
     fn request(&mut self, allocation: AllocationId, cookie: Cookie) -> Vec<u8> {
@@ -79,7 +83,7 @@ impl World {
     }
 
     fn forward(&mut self, from: SocketAddr) -> Option<SocketAddr> {
-        self.relay.forward(from, CHANNEL, ONE, self.now)
+        self.relay.forward(from, CHANNEL, ONE, self.now).map(|to| to.peer)
     }
 }
 
@@ -91,7 +95,8 @@ fn two_bound_peers_reach_each_other_in_their_channel_and_nobody_else_does() {
     assert_eq!(world.forward(at(2)), Some(at(1)));
     assert_eq!(world.forward(at(3)), None, "Mallory has the number but not the place");
     assert_eq!(world.relay.forward(at(1), Channel::new([8; 7]), ONE, world.now), None);
-    assert_eq!(world.relay.tally(), RelayTally { bytes: 2_000, datagrams: 2, over_budget: 0, answers: 6 });
+    let tally = RelayTally { bytes: 2_000, datagrams: 2, over_budget: 0, refused: 2, answers: 6 };
+    assert_eq!(world.relay.tally(), tally);
 }
 
 #[test]
@@ -144,13 +149,40 @@ fn what_nobody_with_a_place_has_signed_is_not_answered() {
 }
 
 #[test]
+fn each_side_is_sent_what_comes_from_the_address_that_it_knows() {
+    let mut world = World::bound(LIMITS);
+    let here = |last| Some(std::net::IpAddr::from([198, 51, 100, last]));
+    for (allocation, peer, here) in [(ALICE, at(1), here(1)), (BOB, at(2), here(2))] {
+        let cookie = world.challenge(allocation, peer);
+        let bind = world.request(allocation, cookie);
+        world.relay.answer(Hop { peer, here }, &bind, Door::Relay, world.now).unwrap();
+    }
+    let to = |world: &mut World, from| world.relay.forward(from, CHANNEL, ONE, world.now);
+    assert_eq!(to(&mut world, at(1)), Some(Hop { peer: at(2), here: here(2) }));
+    assert_eq!(to(&mut world, at(2)), Some(Hop { peer: at(1), here: here(1) }));
+}
+
+#[test]
+fn what_is_forwarded_answered_and_refused_is_counted() {
+    let mut world = World::bound(RelayLimits { channel_bytes_max: 1_000, ..LIMITS });
+    let answers = world.relay.tally().answers;
+    for from in [at(1), at(1), at(3)] {
+        world.forward(from);
+    }
+    world.say(at(3), b"");
+    world.say(at(3), &Channel::new([8; 7]).header());
+    let tally = RelayTally { bytes: 1_000, datagrams: 1, over_budget: 1, refused: 3, answers };
+    assert_eq!(world.relay.tally(), tally);
+}
+
+#[test]
 fn a_reflector_reflects_and_binds_nobody() {
     let mut world = World::new(LIMITS);
     let bind = world.request(ALICE, Cookie::default());
-    assert_eq!(world.relay.answer(at(1), parse(&bind).unwrap(), Door::Reflector, world.now), None);
+    assert_eq!(world.relay.answer(hop(at(1)), &bind, Door::Reflector, world.now), None);
     let transaction = Transaction(50);
     let reflect = Datagram::Reflect { allocation: ALICE, transaction, room: [0; 16] }.seal(&key(ALICE));
-    let answer = world.relay.answer(at(1), parse(&reflect).unwrap(), Door::Reflector, world.now).unwrap();
+    let answer = world.relay.answer(hop(at(1)), &reflect, Door::Reflector, world.now).unwrap();
     assert_eq!(answer, Datagram::Reflected { transaction, seen: at(1).into() }.seal(&key(ALICE)));
 }
 
@@ -312,7 +344,7 @@ proptest! {
                     prop_assert_eq!(world.say(at(from), &request), None);
                 }
                 Step::Forward(from, left, right) => {
-                    let to = world.relay.forward(at(from), between(left, right), ONE, world.now);
+                    let to = world.relay.forward(at(from), between(left, right), ONE, world.now).map(|to| to.peer);
                     if let Some(to) = to {
                         let proved = [left, right].map(|index| {
                             let (at, when) = places[index].flatten().expect("both sides are bound");
