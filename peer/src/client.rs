@@ -30,6 +30,7 @@ use crate::events::{Cursor, Events, Ring};
 use crate::net::streams::TransferShell;
 use crate::net::{LinkRoom, OverlayShell, Port, Session, Surroundings, watch_paths};
 use crate::store::{Database, StoreError};
+use crate::wall::watch_wall;
 
 /// Commands that are being worked on; more wait.
 const COMMANDS_MAX: usize = 256;
@@ -184,6 +185,7 @@ impl Client {
         let driver = start(driver, runs, fails)?;
 
         runtime.spawn(Arc::clone(&links).accept_all());
+        runtime.spawn(watch_wall(inputs.clone()));
         runtime.spawn(watch_paths(reach.clone(), inputs.clone()));
         let address = identity.address.clone();
         let (current, connected) = watch::channel(None);

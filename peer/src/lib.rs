@@ -21,6 +21,7 @@ pub mod enrol;
 pub mod events;
 pub mod net;
 pub mod store;
+mod wall;
 
 pub use crate::client::{Client, OpenError, Options};
 pub use crate::core::command::{Command, CommandError, ErrorKind, Reply};

@@ -147,6 +147,8 @@ pub enum EndReason {
     Cancelled,
     /// One side could not go on.
     Failed,
+    /// Another device of the receiver has decided. It ends what is still undecided, and nothing else.
+    Decided,
 }
 
 macro_rules! bodies {

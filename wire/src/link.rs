@@ -61,6 +61,11 @@ pub enum LinkFrame {
     },
     /// About a transfer.
     Transfer(TransferFrame),
+    /// Send no faster than this over this link, all transfers together. Holds until another one says else.
+    Pace {
+        /// Bytes per second; 0 for no limit.
+        bytes_per_s: u64,
+    },
 }
 
 impl Frame for LinkFrame {

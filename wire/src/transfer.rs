@@ -54,6 +54,26 @@ pub enum TransferFrame {
         /// Which transfer.
         transfer: TransferId,
     },
+    /// Either side: whether ranges may move. A sender keeps what it was asked for while it holds; a receiver goes on with
+    /// another [`TransferFrame::Accept`].
+    Hold {
+        /// Which transfer.
+        transfer: TransferId,
+        /// Why nothing moves.
+        hold: Hold,
+    },
+}
+
+/// Why a transfer does not move.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Hold {
+    /// It may move.
+    #[default]
+    None,
+    /// Others are before it.
+    Queue,
+    /// A user wants it so.
+    Paused,
 }
 
 impl TransferFrame {
@@ -65,6 +85,7 @@ impl TransferFrame {
             | Self::Pace { transfer, .. }
             | Self::Progress { transfer, .. }
             | Self::Complete { transfer, .. }
+            | Self::Hold { transfer, .. }
             | Self::Gone { transfer } => *transfer,
         }
     }

@@ -10,8 +10,8 @@ use hobnob_nat::core::proxy::{NoProxy, Proxy};
 use hobnob_wire::invite::Invite;
 use hobnob_wire::{Address, Name, TransferId};
 
-use super::units::parse_rate;
 use crate::api::bodies::{LETTERS_DEFAULT, LETTERS_MAX, PathsAllowed, PresenceState};
+use crate::core::transfer::limits::parse_rate;
 use crate::core::view::LetterState;
 use crate::events::Cursor;
 

@@ -141,6 +141,8 @@ pub enum Input {
     },
     /// The transfer shell reports.
     Transfer(TransferReport),
+    /// The clock on the wall: seconds east of UTC; told at start and when it changes.
+    UtcOffset(i32),
     /// The moment that [`Engine::deadline`](super) named has come.
     Tick,
 }

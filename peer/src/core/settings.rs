@@ -1,6 +1,6 @@
 //! Settings: what the user may change, and what to show of oneself.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use hobnob_nat::core::agent::Policy;
 use hobnob_nat::core::proxy::Proxy;
@@ -11,13 +11,25 @@ use super::command::{CommandError, ErrorKind};
 use super::contact::availability;
 use super::link::policy_named;
 use super::store::{SettingStore, Store};
-use super::transfer::AutoAccept;
+use super::transfer::limits::Rates;
+use super::transfer::limits::{parse_peers, parse_rate};
+use super::transfer::{self, AutoAccept, Limits};
 
 /// Whose offers are accepted without asking: `nobody` or `contacts`.
 pub const AUTO_ACCEPT: &str = "files.auto_accept";
 /// Absolute folder for received files. The shell sets the first value, because only it knows the user's
 /// home.
 pub const FOLDER: &str = "files.dir";
+/// Most that all transfers together may send, as a rate; 0 for no limit.
+pub const LIMIT_UP: &str = "limits.up";
+/// Most that all transfers together may receive, as a rate; 0 for no limit.
+pub const LIMIT_DOWN: &str = "limits.down";
+/// Limits by the hour, instead of those in general.
+pub const LIMIT_SCHEDULE: &str = "limits.schedule";
+/// Limits for all transfers with a contact together.
+pub const LIMIT_PEERS: &str = "limits.peers";
+/// Transfers that run at the same time, each way; more wait in a queue.
+pub const AT_ONCE: &str = "limits.at_once";
 /// UDP port of this device; 0 for any. Taken at the next start.
 pub const PORT: &str = "net.port";
 /// Over which paths contacts may reach us: `all`, `no-lan` or `relay-only`.
@@ -43,7 +55,7 @@ struct Setting {
     wanted: &'static str,
 }
 
-const SETTINGS: [Setting; 9] = [
+const SETTINGS: [Setting; 14] = [
     Setting {
         key: AUTO_ACCEPT,
         first: "nobody",
@@ -55,6 +67,26 @@ const SETTINGS: [Setting; 9] = [
         first: "",
         is_valid: |value| Path::new(value).is_absolute(),
         wanted: "an absolute path, as /home/me/Downloads",
+    },
+    Setting { key: LIMIT_UP, first: "0", is_valid: is_rate, wanted: "a rate, as 1MiB/s; 0 for no limit" },
+    Setting { key: LIMIT_DOWN, first: "0", is_valid: is_rate, wanted: "a rate, as 1MiB/s; 0 for no limit" },
+    Setting {
+        key: LIMIT_SCHEDULE,
+        first: "",
+        is_valid: Limits::is_schedule,
+        wanted: "hours and rates with `;` between them, as mon-fri 08:00-18:00 up=1MiB/s down=5MB/s",
+    },
+    Setting {
+        key: LIMIT_PEERS,
+        first: "",
+        is_valid: |value| parse_peers(value).is_some(),
+        wanted: "contacts and rates with `;` between them, as bob@example.org up=1MiB/s down=5MB/s",
+    },
+    Setting {
+        key: AT_ONCE,
+        first: "8",
+        is_valid: |value| value.parse().is_ok_and(|number| (1..=Limits::AT_ONCE_MAX).contains(&number)),
+        wanted: "a number from 1 to 64",
     },
     Setting {
         key: PATHS,
@@ -175,6 +207,10 @@ fn overlay<S: SettingStore>(store: &mut S) -> Result<OverlaySettings, S::Error> 
     })
 }
 
+fn is_rate(value: &str) -> bool {
+    parse_rate(value).is_ok()
+}
+
 fn is_switch(value: &str) -> bool {
     matches!(value, "on" | "off")
 }
@@ -201,12 +237,20 @@ pub fn set_default_folder<S: SettingStore>(store: &mut S, folder: &Path) -> Resu
 }
 
 /// What transfers must know.
-pub(crate) fn files<S: SettingStore>(store: &mut S) -> Result<(AutoAccept, PathBuf), S::Error> {
+pub(crate) fn files<S: SettingStore>(store: &mut S) -> Result<transfer::Settings, S::Error> {
     let auto_accept = match kept(store, AUTO_ACCEPT)?.as_str() {
         "contacts" => AutoAccept::Contacts,
         _ => AutoAccept::Nobody,
     };
-    Ok((auto_accept, kept(store, FOLDER)?.into()))
+    Ok(transfer::Settings { auto_accept, folder: kept(store, FOLDER)?.into(), limits: limits(store)? })
+}
+
+fn limits<S: SettingStore>(store: &mut S) -> Result<Limits, S::Error> {
+    let mut rate = |key| Ok(parse_rate(&kept(store, key)?).unwrap_or(0));
+    let usual = Rates { up: rate(LIMIT_UP)?, down: rate(LIMIT_DOWN)? };
+    let peers = parse_peers(&kept(store, LIMIT_PEERS)?).unwrap_or_default();
+    let at_once = kept(store, AT_ONCE)?.parse().unwrap_or(Limits::AT_ONCE);
+    Ok(Limits::new(usual, peers, at_once).with_schedule(&kept(store, LIMIT_SCHEDULE)?))
 }
 
 /// Checks a setting before it is kept.

@@ -10,7 +10,7 @@ use hobnob_wire::link::{LinkFrame, LinkHello};
 use hobnob_wire::noise::NoiseKeypair;
 use hobnob_wire::signal::{Candidate, CandidateKind, Mapping, Signal, SignalKind};
 use hobnob_wire::transfer::{
-    EntryKind, ManifestEntry, ManifestPart, RangeCoding, RangeTrailer, RelativePath, Span, StreamHeader,
+    EntryKind, Hold, ManifestEntry, ManifestPart, RangeCoding, RangeTrailer, RelativePath, Span, StreamHeader,
     TransferFrame,
 };
 
@@ -22,8 +22,8 @@ variants! {
     SignalKind: Offer, Answer, Update;
     CandidateKind: Host, Mapped, Reflexive;
     Mapping: Unknown, NoNat, EndpointIndependent, Sequential, Block, Random;
-    LinkFrame: Ready, Letter, LetterAck, Typing, Transfer;
-    TransferFrame: Accept, Pace, Progress, Complete, Gone;
+    LinkFrame: Ready, Letter, LetterAck, Typing, Transfer, Pace;
+    TransferFrame: Accept, Pace, Progress, Complete, Gone, Hold;
     OlmKind: PreKey, Normal;
     LetterBody: Text, Receipt, Offer, OfferEnd, Unknown;
     StreamHeader: Manifest, Range;
@@ -108,6 +108,7 @@ fn link_frames() -> Vec<Example<LinkFrame>> {
         ),
         ("letter ack", "the letter", LinkFrame::LetterAck { letter: letter_id() }),
         ("typing", "active", LinkFrame::Typing { active: true }),
+        ("link pace", "1048576 bytes/s", LinkFrame::Pace { bytes_per_s: 1 << 20 }),
     ];
     examples.extend(within(every(transfer_frames()), LinkFrame::Transfer));
     every(examples)
@@ -131,6 +132,7 @@ fn transfer_frames() -> Vec<Example<TransferFrame>> {
             TransferFrame::Complete { transfer, digest: [0x77; 32] },
         ),
         ("gone", "the transfer", TransferFrame::Gone { transfer }),
+        ("hold", "the transfer, paused", TransferFrame::Hold { transfer, hold: Hold::Paused }),
     ]
 }
 

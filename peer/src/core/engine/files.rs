@@ -36,6 +36,10 @@ impl Engine {
                     let frame = Box::new(LinkFrame::Transfer(frame));
                     turn.effect(Effect::SendFrame { link, frame });
                 }
+                TransferEffect::PaceLink { link, bytes_per_s } => {
+                    let frame = Box::new(LinkFrame::Pace { bytes_per_s });
+                    turn.effect(Effect::SendFrame { link, frame });
+                }
                 TransferEffect::Job(job) => turn.effect(Effect::Transfer(job)),
             }
         }
@@ -47,7 +51,7 @@ impl Engine {
         &mut self,
         turn: &mut Turn<'_, S, E>,
     ) -> Result<(), S::Error> {
-        let (auto_accept, folder) = settings::files(turn.store)?;
-        self.transfers(turn, TransferInput::Settings { auto_accept, folder })
+        let settings = settings::files(turn.store)?;
+        self.transfers(turn, TransferInput::Settings(settings))
     }
 }

@@ -174,6 +174,7 @@ impl Engine {
                 Ok(())
             }
             Input::Transfer(report) => self.transfers(turn, TransferInput::Report(report)),
+            Input::UtcOffset(seconds) => self.transfers(turn, TransferInput::UtcOffset(seconds)),
             Input::Tick => self.tick(turn),
         }
     }

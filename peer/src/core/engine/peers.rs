@@ -116,6 +116,9 @@ impl Engine {
                 }
                 Ok(())
             }
+            LinkFrame::Pace { bytes_per_s } => {
+                self.transfers(turn, TransferInput::LinkPace { link, bytes_per_s })
+            }
             LinkFrame::Transfer(frame) => self.transfers(turn, TransferInput::Frame { link, frame }),
         }
     }

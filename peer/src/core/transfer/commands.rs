@@ -219,7 +219,7 @@ impl Transfers {
         if state != Some(TransferState::Offered) {
             return Err(stands(state));
         }
-        let folder = to.unwrap_or_else(|| self.folder.clone());
+        let folder = to.unwrap_or_else(|| self.settings.folder.clone());
         if !folder.is_absolute() {
             let text = format!("{} is not an absolute path", folder.display());
             return Err(CommandError::new(ErrorKind::Usage, text));

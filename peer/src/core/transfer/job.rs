@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use hobnob_wire::TransferId;
 use hobnob_wire::transfer::Span;
 
+use super::shaper::{Flow, Limited};
 use crate::core::input::LinkId;
 
 /// What the shell must do. Each job is answered by reports.
@@ -66,13 +67,15 @@ pub enum TransferJob {
         /// Which.
         transfer: TransferId,
     },
-    /// Send or receive no faster than this.
-    Pace {
-        /// Which.
-        transfer: TransferId,
+    /// Send no faster than this.
+    Limit {
+        /// What is limited.
+        of: Limited,
         /// Bytes per second; 0 for no limit.
         bytes_per_s: u64,
     },
+    /// A transfer begins to send, or goes on elsewhere or with another weight.
+    Flow(Flow),
     /// Stop all streams of the transfer and forget it; remove what is not in place when `discard`.
     Stop {
         /// Which.

@@ -99,6 +99,11 @@ impl Ledger {
         self.progressed = true;
     }
 
+    /// Bytes per second now.
+    pub(super) fn rate(&mut self, now: Now) -> u64 {
+        self.meter.rate(now.monotonic)
+    }
+
     /// What is due now; the caller does it.
     pub(super) fn take_due(&mut self, now: Now) -> Option<Due> {
         let rate = self.meter.rate(now.monotonic);

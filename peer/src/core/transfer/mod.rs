@@ -8,16 +8,19 @@
 //! | [`job`] | what the shell is asked to do, and what it reports |
 //! | [`record`] | what is remembered about a transfer, and where |
 //! | [`names`] | what foreign names are called on this disk |
-//! | [`pace`] | when bytes may go under a limit |
+//! | [`shaper`] | when bytes may go under limits |
+//! | [`limits`] | what the user allows, by the hour and for contacts |
+//! | `valve` | which limits hold now, and who must know them |
 //! | `commands` | what users may ask, and how they are answered |
 //! | `sending`, `receiving` | the two sides of one transfer |
 //! | `grants` | which transfer may send the next range on a link |
 //! | `spans`, `meter`, `backoff` | sets of ranges, rates, waits between attempts |
 
 pub mod job;
+pub mod limits;
 pub mod names;
-pub mod pace;
 pub mod record;
+pub mod shaper;
 
 mod backoff;
 mod commands;
@@ -30,6 +33,7 @@ mod spans;
 #[cfg(test)]
 mod story;
 mod transfers;
+mod valve;
 
 use std::path::PathBuf;
 
@@ -44,6 +48,7 @@ use super::input::LinkId;
 use super::time::Now;
 
 pub use job::{Failure, TransferFault, TransferJob, TransferReport};
+pub use limits::Limits;
 pub use record::{TransferRecord, TransferStore};
 pub use spans::SpanSet;
 pub use transfers::Transfers;
@@ -58,6 +63,17 @@ pub enum AutoAccept {
     Contacts,
 }
 
+/// What transfers know of the user's settings.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// Whose offers are accepted without asking.
+    pub auto_accept: AutoAccept,
+    /// Where files go unless the user names another folder; absolute.
+    pub folder: PathBuf,
+    /// What transfers may cost.
+    pub limits: Limits,
+}
+
 /// Something that concerns transfers.
 #[derive(Debug)]
 pub enum TransferInput {
@@ -69,11 +85,15 @@ pub enum TransferInput {
         command: Command,
     },
     /// The user's settings, told at start and when they change.
-    Settings {
-        /// Whose offers are accepted without asking.
-        auto_accept: AutoAccept,
-        /// Where files go unless the user names another folder; absolute.
-        folder: PathBuf,
+    Settings(Settings),
+    /// The clock on the wall: seconds east of UTC; told at start and when it changes.
+    UtcOffset(i32),
+    /// What the other side of a link asks us to keep to.
+    LinkPace {
+        /// Which link.
+        link: LinkId,
+        /// Bytes per second; 0 for no limit.
+        bytes_per_s: u64,
     },
     /// A contact offers files.
     Offer {
@@ -167,6 +187,13 @@ pub enum TransferEffect {
         link: LinkId,
         /// The frame.
         frame: TransferFrame,
+    },
+    /// Tell the other side of a link what all that it sends on it must keep to.
+    PaceLink {
+        /// Which link.
+        link: LinkId,
+        /// Bytes per second; 0 for no limit.
+        bytes_per_s: u64,
     },
     /// Something for the shell.
     Job(TransferJob),

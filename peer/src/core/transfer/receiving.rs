@@ -8,13 +8,13 @@ use hobnob_wire::TransferId;
 use hobnob_wire::bounded::{List, Text};
 use hobnob_wire::letter::{EndReason, LetterBody, OfferEnd};
 use hobnob_wire::limits::WANT_SPANS_MAX;
-use hobnob_wire::transfer::{Span, TransferFrame};
+use hobnob_wire::transfer::{Hold, Span, TransferFrame};
 
 use super::backoff::Backoff;
 use super::job::{Failure, Layouted, TransferFault, TransferJob};
 use super::ledger::Ledger;
 use super::record::TransferRecord;
-use super::sending::reason_text;
+use super::sending::{held, reason_text};
 use super::spans::SpanSet;
 use super::{Step, TransferEffect};
 use crate::core::input::LinkId;
@@ -92,6 +92,11 @@ impl Receiving {
             | State::Telling { .. }
             | State::Over => None,
         }
+    }
+
+    /// Whether ranges are asked for and may come.
+    pub(super) const fn is_running(&self) -> bool {
+        matches!(self.state, State::Running { .. })
     }
 
     /// Whether nothing will happen any more.
@@ -335,6 +340,13 @@ impl Receiving {
         }
     }
 
+    /// The sender holds it, or goes on.
+    pub(super) fn handle_hold(&mut self, on: LinkId, hold: Hold, now: Now) {
+        if self.is_running() && self.link() == Some(on) {
+            self.ledger.enter(held(hold), now);
+        }
+    }
+
     /// A link is gone. The transfer goes after another one at once.
     pub(super) fn handle_link_down(&mut self, down: LinkId, now: Now) {
         match &mut self.state {
@@ -355,7 +367,7 @@ impl Receiving {
     /// The sender's side is over. What is all here already stays.
     pub(super) fn handle_end(&mut self, end: &OfferEnd, step: &mut Step<'_>) {
         let state = match end.reason {
-            EndReason::Rejected | EndReason::Cancelled => TransferState::Cancelled,
+            EndReason::Rejected | EndReason::Cancelled | EndReason::Decided => TransferState::Cancelled,
             EndReason::Failed => TransferState::Failed,
         };
         if matches!(self.state, State::Offered | State::Queued { .. } | State::Running { .. }) {
@@ -370,7 +382,7 @@ impl Receiving {
         }
         let state = match reason {
             EndReason::Rejected => TransferState::Rejected,
-            EndReason::Cancelled => TransferState::Cancelled,
+            EndReason::Cancelled | EndReason::Decided => TransferState::Cancelled,
             EndReason::Failed => TransferState::Failed,
         };
         step.out.push(self.end_letter(reason, text));

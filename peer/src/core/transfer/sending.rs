@@ -6,12 +6,13 @@ use std::collections::BTreeSet;
 
 use hobnob_wire::bounded::Text;
 use hobnob_wire::letter::{EndReason, LetterBody, Offer, OfferEnd};
-use hobnob_wire::transfer::{Span, TransferFrame};
+use hobnob_wire::transfer::{Hold, Span, TransferFrame};
 use hobnob_wire::{Address, DeviceId, TransferId};
 
 use super::job::{Failure, TransferFault, TransferJob};
 use super::ledger::Ledger;
 use super::record::TransferRecord;
+use super::shaper::{Flow, Limited};
 use super::spans::SpanSet;
 use super::{Step, TransferEffect};
 use crate::core::input::LinkId;
@@ -143,6 +144,8 @@ impl Sending {
             self.ledger.change().device = Some(asked.device);
         }
         self.ledger.enter(TransferState::Running, step.now);
+        let peer = self.ledger.record.peer.clone();
+        step.out.push(TransferEffect::Job(TransferJob::Flow(Flow { transfer, peer, link, weight: 1 })));
         self.pace(step.out);
         let limit = self.ledger.record.limit;
         if limit > 0 {
@@ -273,7 +276,7 @@ impl Sending {
 
     fn pace(&self, out: &mut Vec<TransferEffect>) {
         let (transfer, bytes_per_s) = (self.id(), self.ledger.limit());
-        out.push(TransferEffect::Job(TransferJob::Pace { transfer, bytes_per_s }));
+        out.push(TransferEffect::Job(TransferJob::Limit { of: Limited::Transfer(transfer), bytes_per_s }));
     }
 
     /// A link is gone.
@@ -301,7 +304,7 @@ impl Sending {
         }
         let state = match end.reason {
             EndReason::Rejected => TransferState::Rejected,
-            EndReason::Cancelled => TransferState::Cancelled,
+            EndReason::Cancelled | EndReason::Decided => TransferState::Cancelled,
             EndReason::Failed => TransferState::Failed,
         };
         self.end(state, Some(reason_text(&self.ledger.record.peer, end)), step);
@@ -338,6 +341,15 @@ impl Sending {
     }
 }
 
+/// Where a transfer stands that is held.
+pub(super) const fn held(hold: Hold) -> TransferState {
+    match hold {
+        Hold::None => TransferState::Running,
+        Hold::Queue => TransferState::Queued,
+        Hold::Paused => TransferState::Paused,
+    }
+}
+
 /// What the other side said about the end; without a word from it, who it was.
 pub(super) fn reason_text(peer: &Address, end: &OfferEnd) -> String {
     if !end.text.as_str().is_empty() {
@@ -347,5 +359,6 @@ pub(super) fn reason_text(peer: &Address, end: &OfferEnd) -> String {
         EndReason::Rejected => format!("{peer} does not want it"),
         EndReason::Cancelled => format!("{peer} has stopped it"),
         EndReason::Failed => format!("{peer} could not go on"),
+        EndReason::Decided => "another device has decided".to_owned(),
     }
 }

@@ -1,7 +1,6 @@
 //! All transfers that are not over: routes inputs to them, saves and shows what changed.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use hobnob_nat::core::agent::PathKind;
@@ -17,7 +16,8 @@ use super::ledger::{Due, Ledger};
 use super::receiving::Receiving;
 use super::record::{TransferRecord, TransferStore};
 use super::sending::{Asked, Sending};
-use super::{AutoAccept, Step, TransferEffect, TransferInput};
+use super::valve::{Receipt, Valve};
+use super::{AutoAccept, Settings, Step, TransferEffect, TransferInput};
 use crate::core::command::{CommandError, ErrorKind, Reply};
 use crate::core::event::Event;
 use crate::core::input::LinkId;
@@ -40,13 +40,13 @@ struct Link {
 /// All transfers.
 #[derive(Debug, Default)]
 pub struct Transfers {
-    pub(super) auto_accept: AutoAccept,
-    pub(super) folder: PathBuf,
+    pub(super) settings: Settings,
     links: BTreeMap<LinkId, Link>,
     pub(super) scans: BTreeMap<TransferId, Scan>,
     pub(super) sending: BTreeMap<TransferId, Sending>,
     pub(super) receiving: BTreeMap<TransferId, Receiving>,
     grants: Grants,
+    valve: Valve,
 }
 
 impl Transfers {
@@ -84,9 +84,13 @@ impl Transfers {
                 let fresh = TransferId::new(entropy.array());
                 self.handle_command(store, (id, command), fresh, &mut step)?;
             }
-            TransferInput::Settings { auto_accept, folder } => {
-                self.auto_accept = auto_accept;
-                self.folder = folder;
+            TransferInput::Settings(settings) => {
+                self.valve.set_limits(settings.limits.clone());
+                self.settings = settings;
+            }
+            TransferInput::UtcOffset(seconds) => self.valve.set_utc_offset(seconds),
+            TransferInput::LinkPace { link, bytes_per_s } => {
+                Valve::handle_pace(link, bytes_per_s, step.out);
             }
             TransferInput::Offer { from, device, offer } => {
                 let known = store.transfer(offer.transfer)?.is_some();
@@ -101,6 +105,7 @@ impl Transfers {
             TransferInput::PathChanged { link, path } => self.handle_path(link, path),
             TransferInput::LinkDown { link } => {
                 self.links.remove(&link);
+                self.valve.handle_link_down(link, step.out);
                 self.sending.values_mut().for_each(|transfer| transfer.handle_link_down(link, now));
                 self.receiving.values_mut().for_each(|transfer| transfer.handle_link_down(link, now));
             }
@@ -114,6 +119,8 @@ impl Transfers {
             TransferInput::Tick => {}
         }
         self.proceed(&mut step);
+        let receipts = self.receipts(now);
+        self.valve.apply(&receipts, now, step.out);
         self.settle(store, &mut step)?;
         Ok(out)
     }
@@ -143,7 +150,21 @@ impl Transfers {
     pub fn deadline(&self) -> Option<Duration> {
         let shown = self.sending.values().map(|transfer| transfer.ledger.show_at());
         let shown = shown.chain(self.receiving.values().map(|transfer| transfer.ledger.show_at()));
-        shown.chain(self.receiving.values().map(Receiving::deadline)).flatten().min()
+        let due = self.receiving.values().map(Receiving::deadline).chain([self.valve.deadline()]);
+        shown.chain(due).flatten().min()
+    }
+
+    /// Links over which something is received now.
+    fn receipts(&mut self, now: Now) -> Vec<Receipt> {
+        let mut receipts: BTreeMap<LinkId, Receipt> = BTreeMap::new();
+        for transfer in self.receiving.values_mut().filter(|transfer| transfer.is_running()) {
+            let Some(link) = transfer.link() else { continue };
+            let (rate, peer) = (transfer.ledger.rate(now), transfer.ledger.record.peer.clone());
+            let receipt = receipts.entry(link).or_insert(Receipt { link, peer, weight: 0, rate: 0 });
+            receipt.weight += 1;
+            receipt.rate += rate;
+        }
+        receipts.into_values().collect()
     }
 
     /// Whether a transfer runs over this link.
@@ -224,10 +245,10 @@ impl Transfers {
             untold: false,
             offered_unix_ms: step.now.unix_ms,
         });
-        if self.auto_accept == AutoAccept::Contacts {
+        if self.settings.auto_accept == AutoAccept::Contacts {
             // Programs see the offer first, as one that they could have decided on.
             step.out.push(TransferEffect::Event(Event::Transfer(receiving.ledger.view(None, step.now))));
-            receiving.accept(self.folder.clone(), step.now);
+            receiving.accept(self.settings.folder.clone(), step.now);
         }
         self.receiving.insert(id, receiving);
     }
@@ -289,6 +310,11 @@ impl Transfers {
                 match sending.filter(|it| it.ledger.record.device == Some(device)) {
                     Some(sending) => sending.handle_complete(link, digest, step),
                     None => step.out.push(gone),
+                }
+            }
+            TransferFrame::Hold { hold, .. } => {
+                if let Some(receiving) = receiving {
+                    receiving.handle_hold(link, hold, step.now);
                 }
             }
             TransferFrame::Gone { .. } => {

@@ -13,7 +13,7 @@
 //! | `incoming` | takes streams of the other side in, and puts in place |
 //! | `manifest` | takes a manifest in |
 //! | `records` | reads records from a stream |
-//! | `pacer` | keeps a transfer under its limit |
+//! | `pacer` | keeps what is sent under its limits |
 //! | `tasks` | ends the tasks of a transfer together |
 //! | `moved` | tells the core how much moves |
 
@@ -39,6 +39,7 @@ use tokio::sync::{Semaphore, mpsc};
 
 use self::incoming::Incoming;
 use self::outgoing::Outgoing;
+use self::pacer::Pacer;
 use super::handle::LinkHandle;
 use crate::core::input::LinkId;
 use crate::core::transfer::job::{Failure, TransferFault, TransferJob, TransferReport};
@@ -65,6 +66,7 @@ struct Shell {
     incoming: Mutex<BTreeMap<TransferId, Arc<Incoming>>>,
     /// Buffers of ranges that have been written, to be used again.
     buffers: Mutex<Vec<Vec<u8>>>,
+    pacer: Pacer,
 }
 
 /// A link and its share of memory.
@@ -97,6 +99,7 @@ impl TransferShell {
             outgoing: Mutex::default(),
             incoming: Mutex::default(),
             buffers: Mutex::default(),
+            pacer: Pacer::default(),
         })))
     }
 
@@ -142,9 +145,8 @@ impl TransferShell {
                 known.entry(transfer).or_insert_with(|| Arc::new(Incoming::new(promise))).expect_on(link);
             }
             TransferJob::Finish { transfer } => self.finish(transfer),
-            TransferJob::Pace { transfer, bytes_per_s } => {
-                self.outgoing(transfer).pacer.set_limit(bytes_per_s)
-            }
+            TransferJob::Limit { of, bytes_per_s } => self.0.pacer.set_limit(of, bytes_per_s),
+            TransferJob::Flow(flow) => self.0.pacer.set_flow(flow),
             TransferJob::Stop { transfer, discard } => self.stop(transfer, discard),
         }
     }
@@ -153,6 +155,7 @@ impl TransferShell {
         if let Some(outgoing) = lock(&self.0.outgoing).remove(&transfer) {
             outgoing.tasks.stop();
         }
+        self.0.pacer.remove(transfer);
         let incoming = lock(&self.0.incoming).remove(&transfer);
         if let Some(incoming) = &incoming {
             incoming.tasks.stop();

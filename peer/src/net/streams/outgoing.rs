@@ -14,7 +14,6 @@ use tokio::sync::OnceCell;
 
 use super::coding::{RecordCutter, prepare};
 use super::moved::Moved;
-use super::pacer::Pacer;
 use super::tasks::Tasks;
 use super::{BULK_PRIORITY, TransferShell, blocking, lock};
 use crate::core::input::LinkId;
@@ -28,7 +27,6 @@ pub(super) struct Outgoing {
     source: OnceCell<Arc<Source>>,
     /// Hashes of what has been sent in this run.
     hashes: Mutex<TransferHasher>,
-    pub(super) pacer: Pacer,
     moved: Moved,
     pub(super) tasks: Tasks,
 }
@@ -150,9 +148,9 @@ impl TransferShell {
             .inspect_err(|_| bulk.code = Some(StreamClose::Disk))?;
         for mut record in records {
             while !record.is_empty() {
-                let portion = record.split_to(record.len().min(outgoing.pacer.portion()));
+                let portion = record.split_to(record.len().min(self.0.pacer.portion(transfer)));
                 let len = portion.len();
-                outgoing.pacer.pass(len).await;
+                self.0.pacer.pass(transfer, len).await;
                 bulk.write(portion).await?;
                 outgoing.moved.add(len, transfer, &self.0.reports);
             }

@@ -28,6 +28,7 @@ use zeroize::Zeroizing;
 
 use super::*;
 use crate::core::transfer::job::{Failure, Layouted, Scanned};
+use crate::core::transfer::shaper::{Flow, Limited};
 
 /// Longer than anything here takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -141,6 +142,13 @@ impl Pair {
         let report = self.bob.report().await;
         let TransferReport::ManifestReceived { result, .. } = report else { panic!("{report:?}") };
         result
+    }
+
+    fn limit(&self, bytes_per_s: u64) {
+        let flow = Flow { transfer: ID, peer: "bob@localhost".parse().unwrap(), link: LINK, weight: 1 };
+        self.alice.shell.perform(TransferJob::Flow(flow));
+        let of = Limited::Transfer(ID);
+        self.alice.shell.perform(TransferJob::Limit { of, bytes_per_s });
     }
 
     fn send(&self, range: u64, sealed: bool) {
@@ -327,7 +335,7 @@ async fn stopping_in_the_middle_frees_streams_and_removes_what_is_unfinished() {
     pair.expect(&scanned, true);
     pair.manifest(true).await.unwrap();
     // Slow enough that nothing gets through before the end, fast enough that the end is noticed at once.
-    pair.alice.shell.perform(TransferJob::Pace { transfer: ID, bytes_per_s: 1 << 20 });
+    pair.limit(1 << 20);
     (0..8).for_each(|range| pair.send(range, true));
     assert_eq!(tree(&pair.arrived()).len(), 1);
     pair.bob.shell.perform(TransferJob::Stop { transfer: ID, discard: true });
@@ -356,7 +364,7 @@ async fn a_limit_is_kept_by_all_streams_together() {
     let scanned = pair.scan(vec![pair.out().join("a")]).await.unwrap();
     pair.expect(&scanned, true);
     pair.manifest(true).await.unwrap();
-    pair.alice.shell.perform(TransferJob::Pace { transfer: ID, bytes_per_s: 2 << 20 });
+    pair.limit(2 << 20);
     let started = std::time::Instant::now();
     (0..3).for_each(|range| pair.send(range, true));
     for _ in 0..3 {

@@ -11,6 +11,7 @@ use proptest::prelude::*;
 
 use self::world::{DIGEST, MIB, Who, World};
 use super::job::{Failure, TransferFault, TransferJob, TransferReport};
+use super::shaper::Limited;
 use super::*;
 use crate::core::command::ErrorKind;
 use crate::core::view::{TransferState, TransferView};
@@ -115,7 +116,8 @@ fn the_lower_of_both_limits_holds() {
     world.accept(id);
     world.connect();
     while world.deliver_frame() {}
-    let pace = |bytes_per_s| (Who::Alice, TransferJob::Pace { transfer: id, bytes_per_s });
+    let of = Limited::Transfer(id);
+    let pace = |bytes_per_s| (Who::Alice, TransferJob::Limit { of: of.clone(), bytes_per_s });
     assert!(world.jobs.contains(&pace(5 * MIB)));
     for (who, limit, effective) in
         [(Who::Bob, MIB, MIB), (Who::Alice, 2 * MIB, MIB), (Who::Bob, 0, 2 * MIB), (Who::Alice, 0, 0)]
@@ -123,7 +125,7 @@ fn the_lower_of_both_limits_holds() {
         assert_eq!(world.command(who, Command::FileLimit { id, limit }), Ok(Reply::Done));
         while world.deliver_frame() {}
         assert_eq!(
-            world.jobs.iter().rev().find(|job| matches!(job.1, TransferJob::Pace { .. })),
+            world.jobs.iter().rev().find(|job| matches!(job.1, TransferJob::Limit { .. })),
             Some(&pace(effective))
         );
         world.pass_time(Duration::from_secs(1));

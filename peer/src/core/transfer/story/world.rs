@@ -147,7 +147,8 @@ impl World {
     }
 
     pub(super) fn settings(&mut self, who: Who, auto_accept: AutoAccept) {
-        self.input(who, TransferInput::Settings { auto_accept, folder: "/in".into() });
+        let settings = Settings { auto_accept, folder: "/in".into(), ..Settings::default() };
+        self.input(who, TransferInput::Settings(settings));
     }
 
     pub(super) fn now(&self) -> Now {
@@ -186,6 +187,7 @@ impl World {
             TransferEffect::Letter { body, .. } => self.letters.push_back((who.other(), body)),
             TransferEffect::NeedLink { .. } => side.needs_link = true,
             TransferEffect::SendFrame { link, frame } => self.frames.push_back((who.other(), link, frame)),
+            TransferEffect::PaceLink { .. } => {}
             TransferEffect::Job(job) => {
                 self.work(who, &job);
                 self.jobs.push((who, job));
@@ -233,7 +235,7 @@ impl World {
                 side.expected.remove(&transfer);
                 self.streams.retain(|stream| stream.transfer != transfer || stream.from != who);
             }
-            TransferJob::Pace { .. } => {}
+            TransferJob::Limit { .. } | TransferJob::Flow(_) => {}
         }
     }
 
