@@ -10,8 +10,8 @@ use hobnob_wire::link::{LinkFrame, LinkHello};
 use hobnob_wire::noise::NoiseKeypair;
 use hobnob_wire::signal::{Candidate, CandidateKind, Mapping, Signal, SignalKind};
 use hobnob_wire::transfer::{
-    EntryKind, Hold, ManifestEntry, ManifestPart, RangeCoding, RangeTrailer, RelativePath, Span, StreamHeader,
-    TransferFrame,
+    EntryKind, Hold, ManifestEntry, ManifestPart, RangeCoding, RangeTrailer, RelativePath, Span,
+    StreamHeader, TransferFrame,
 };
 
 use crate::example::{Example, Vector, every, frames, variants, within};
