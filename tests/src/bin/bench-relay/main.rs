@@ -6,7 +6,7 @@
 #[cfg(feature = "circuit")]
 mod circuit;
 #[expect(dead_code, reason = "what it prints without a circuit and with one differs")]
-#[path = "../bench-first/figure.rs"]
+#[path = "../bench-files/figure.rs"]
 mod figure;
 mod forwarders;
 mod traffic;

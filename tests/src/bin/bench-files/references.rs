@@ -11,13 +11,15 @@ use anyhow::{Context, Result, ensure};
 use hobnob_tests::process::{Process, cpu_seconds};
 use hobnob_tests::world::World;
 
-use crate::files::Run;
 use crate::place::{Place, Side};
+use crate::stage::Run;
 
 /// scp with the cipher it chooses by itself.
 pub(crate) const SCP: &str = "scp";
+/// rsync's daemon, which encrypts nothing.
+pub(crate) const RSYNC: &str = "rsync";
 const SSHD: &str = "/usr/sbin/sshd";
-const PORTS: [(&str, u16); 3] = [(SCP, 17_722), ("rsync", 17_873), ("iperf3", 17_201)];
+const PORTS: [(&str, u16); 3] = [(SCP, 17_722), (RSYNC, 17_873), ("iperf3", 17_201)];
 
 /// A program beside which Hobnob is measured: a server that runs and the command that sends to it.
 #[derive(Debug)]
@@ -52,7 +54,7 @@ impl<'a> Reference<'a> {
         let into = world.path("arrived");
         let server = match name {
             SCP => sshd(place, port, &folder)?,
-            "rsync" => rsync_daemon(place, port, &folder, &into)?,
+            RSYNC => rsync_daemon(place, port, &folder, &into)?,
             _ => {
                 let mut server = place.command(Side::Far, installed("iperf3")?);
                 server.args(["--server", "--bind", place.far, "--port", &port.to_string()]);
@@ -69,11 +71,11 @@ impl<'a> Reference<'a> {
     }
 
     /// Whether what it sent is there to be compared.
-    pub(crate) fn leaves_a_file(&self) -> bool {
+    pub(crate) fn leaves_files(&self) -> bool {
         self.name != "iperf3"
     }
 
-    /// Sends the file once.
+    /// Sends a file or a folder once.
     pub(crate) fn send(&self, file: &Path) -> Result<Run> {
         let mut command = self.command(file)?;
         let cpu = || (cpu_seconds("self"), self.server.cpu_seconds());
@@ -93,14 +95,14 @@ impl<'a> Reference<'a> {
         match self.name {
             SCP => {
                 let key = folder.join("key");
-                command.args(["-q", "-P", &port, "-i"]).arg(key).args(["-F", "/dev/null"]);
+                command.args(["-q", "-r", "-P", &port, "-i"]).arg(key).args(["-F", "/dev/null"]);
                 for option in ["BatchMode=yes", "StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null"] {
                     command.args(["-o", option]);
                 }
                 command.arg(file).arg(format!("{}:{}/", place.far, into.display()));
             }
-            "rsync" => {
-                command.arg(file).arg(format!("rsync://{}:{port}/arrived/", place.far));
+            RSYNC => {
+                command.arg("--archive").arg(file).arg(format!("rsync://{}:{port}/arrived/", place.far));
             }
             _ => {
                 let bytes = file.metadata().context("the file is there")?.len().to_string();
