@@ -2,9 +2,10 @@
 //!
 //! Both sides compute the same layout from the sizes in the manifest. A file longer than
 //! [`RANGE_BYTES`] is cut into ranges of that length, so each range is a subtree of the file's BLAKE3
-//! tree; shorter files are packed, in order, as many to a range as fit. Folders take no place.
+//! tree; shorter files are packed, in order, as many to a range as fit and as [`PACK_FILES_MAX`] allows.
+//! Folders and links take no place.
 
-use crate::limits::RANGE_BYTES;
+use crate::limits::{PACK_FILES_MAX, RANGE_BYTES};
 
 /// A run of bytes of one file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +59,14 @@ impl Run {
     }
 }
 
+/// A pack that may take more files.
+#[derive(Clone, Copy, Debug)]
+struct Pack {
+    start: u32,
+    files: u32,
+    bytes: u64,
+}
+
 /// The layout of one transfer.
 #[derive(Clone, Debug)]
 pub struct Layout {
@@ -74,7 +83,7 @@ impl Layout {
     #[must_use]
     pub fn new(sizes: impl IntoIterator<Item = Option<u64>>) -> Self {
         let mut layout = Self { sizes: sizes.into_iter().collect(), runs: Vec::new(), ranges: 0, bytes: 0 };
-        let mut pack: Option<(u32, u64)> = None;
+        let mut pack: Option<Pack> = None;
         for entry in 0..layout.entries() {
             let Some(size) = layout.sizes[entry as usize] else { continue };
             layout.bytes = layout.bytes.saturating_add(size);
@@ -84,20 +93,23 @@ impl Layout {
                 layout.ranges += size.div_ceil(RANGE_BYTES);
                 continue;
             }
-            pack = match pack {
-                Some((start, filled)) if filled + size <= RANGE_BYTES => Some((start, filled + size)),
-                full => {
-                    layout.close_pack(full, entry);
-                    Some((entry, size))
+            match &mut pack {
+                Some(pack) if pack.bytes + size <= RANGE_BYTES && pack.files < PACK_FILES_MAX => {
+                    pack.bytes += size;
+                    pack.files += 1;
                 }
-            };
+                full => {
+                    layout.close_pack(full.take(), entry);
+                    *full = Some(Pack { start: entry, files: 1, bytes: size });
+                }
+            }
         }
         layout.close_pack(pack, layout.entries());
         layout
     }
 
-    fn close_pack(&mut self, pack: Option<(u32, u64)>, end: u32) {
-        if let Some((start, _)) = pack {
+    fn close_pack(&mut self, pack: Option<Pack>, end: u32) {
+        if let Some(Pack { start, .. }) = pack {
             self.runs.push(Run::Pack { first: self.ranges, start, end });
             self.ranges += 1;
         }
@@ -167,6 +179,14 @@ mod tests {
         assert_eq!(layout.range(4), Some(Range::Slice(piece(4, 2 * MIB, 5))));
         assert_eq!(layout.range(5), Some(Range::Pack(vec![piece(5, 0, 0)])));
         assert_eq!(layout.range(6), None);
+    }
+
+    #[test]
+    fn empty_files_without_end_share_a_range_only_up_to_the_limit() {
+        let files = PACK_FILES_MAX as usize;
+        let layout = Layout::new(vec![Some(0); 2 * files + 1]);
+        let count = |range| layout.range(range).map_or(0, |range| range.pieces().len());
+        assert_eq!([0, 1, 2, 3].map(count), [files, files, 1, 0]);
     }
 
     proptest! {

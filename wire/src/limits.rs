@@ -93,6 +93,8 @@ pub const WANT_SPANS_MAX: usize = 1_024;
 /// Bytes of one range, the unit that is granted, verified and sent again: 1 MiB. A power of two, so
 /// that a range is a subtree of BLAKE3.
 pub const RANGE_BYTES: u64 = 1 << 20;
+/// Short files packed into one range, so that a million empty ones are not held in memory together.
+pub const PACK_FILES_MAX: u32 = 1_024;
 /// Content of one record on a stream.
 pub const RECORD_BYTES_MAX: usize = 64 * 1024;
 

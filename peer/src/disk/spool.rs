@@ -22,6 +22,8 @@ use super::trouble::DiskError;
 const HEAD_BYTES_MAX: usize = 16 << 20;
 /// Encoded bytes of an entry beside its paths: two bytes of length for each, kind, size, time, flags.
 const ENTRY_BYTES: usize = 2 + 2 + 1 + 8 + 8 + 2;
+/// Parts that are held in memory: two for each of the ranges of a transfer that are on their way.
+const RECENT_PARTS_MAX: usize = 16;
 /// Encoded bytes of a part beside its entries.
 const PART_BYTES: usize = 2;
 
@@ -200,8 +202,8 @@ pub struct Spool {
     head: SpoolHead,
     parts: Vec<PartPlace>,
     layout: Layout,
-    /// The part that was read last: neighbors are asked for together.
-    recent: Mutex<Option<(usize, Arc<ManifestPart>)>>,
+    /// The parts that were read last, the latest at the end: neighbors are asked for together, by each range on its way.
+    recent: Mutex<Vec<(usize, Arc<ManifestPart>)>>,
 }
 
 impl Spool {
@@ -280,15 +282,19 @@ impl Spool {
 
     fn part(&self, number: usize) -> Result<Option<Arc<ManifestPart>>, DiskError> {
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((known, part)) = &*recent
-            && *known == number
-        {
-            return Ok(Some(Arc::clone(part)));
+        if let Some(at) = recent.iter().position(|(known, _)| *known == number) {
+            let found = recent.remove(at);
+            let part = Arc::clone(&found.1);
+            recent.push(found);
+            return Ok(Some(part));
         }
         let Some(bytes) = self.part_bytes(number)? else { return Ok(None) };
         let part = codec::decode(&bytes).map_err(|_| DiskError::Spool { path: self.path.clone() })?;
         let part = Arc::new(part);
-        *recent = Some((number, Arc::clone(&part)));
+        if recent.len() == RECENT_PARTS_MAX {
+            recent.remove(0);
+        }
+        recent.push((number, Arc::clone(&part)));
         Ok(Some(part))
     }
 

@@ -7,6 +7,7 @@
 mod contacts;
 mod devices;
 mod files;
+mod folders;
 mod languages;
 mod large;
 mod letters;

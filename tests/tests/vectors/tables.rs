@@ -96,6 +96,8 @@ fn the_page_lists_every_limit() {
         MANIFEST_PARTS_MAX,
         WANT_SPANS_MAX,
         RANGE_BYTES,
+        PACK_FILES_MAX,
+        PACK_FILES_MAX,
         RECORD_BYTES_MAX,
     ];
     let source = fs::read_to_string(repository().join("wire/src/limits.rs")).unwrap();
