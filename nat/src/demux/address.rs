@@ -45,6 +45,15 @@ pub(crate) fn mapped(address: SocketAddr) -> SocketAddr {
     }
 }
 
+/// As a socket of this family writes it; `None` when such a socket cannot send there.
+pub(crate) fn written(address: SocketAddr, is_v6: bool) -> Option<SocketAddr> {
+    match canonical(address) {
+        address if is_v6 => Some(mapped(address)),
+        address @ SocketAddr::V4(_) => Some(address),
+        SocketAddr::V6(_) => None,
+    }
+}
+
 fn with(interface_id: [u8; 8], port: u16) -> SocketAddr {
     let mut ip = [0; 16];
     ip[..8].copy_from_slice(&PREFIX);
@@ -70,6 +79,14 @@ mod tests {
         assert_eq!(address, "[100::3031:3233:3435:3637]:1".parse().unwrap());
         assert_eq!(device_at(address), Some(*b"01234567"));
         assert!(is_virtual(address));
+    }
+
+    #[test]
+    fn each_socket_is_given_addresses_of_its_own_family() {
+        let [v4, v4_as_v6, v6] =
+            ["192.0.2.1:1", "[::ffff:192.0.2.1]:1", "[2001:db8::1]:1"].map(|text| text.parse().unwrap());
+        assert_eq!([v4, v4_as_v6, v6].map(|at| written(at, true)), [Some(v4_as_v6), Some(v4_as_v6), Some(v6)]);
+        assert_eq!([v4, v4_as_v6, v6].map(|at| written(at, false)), [Some(v4), Some(v4), None]);
     }
 
     #[test]

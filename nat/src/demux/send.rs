@@ -6,16 +6,26 @@ use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError};
 
 use hobnob_wire::datagram::{CHANNEL_HEADER_BYTES, Channel};
+use quinn::AsyncUdpSocket;
 use quinn::udp::Transmit;
 use tokio::time::Instant;
 
-use super::address::{canonical, is_virtual, mapped};
+use super::address::{is_virtual, written};
 use super::{Demux, PAUSE};
 use crate::core::agent::{Selection, SocketId, Way};
 
 thread_local! {
     /// Where channel headers are put before datagrams. Never larger than what one call sends: 64 KiB and the headers.
     static HEADED: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Sends over one socket, which may be of another family than the next.
+pub(super) fn send_by(socket: &dyn AsyncUdpSocket, is_v6: bool, transmit: &Transmit<'_>) -> io::Result<()> {
+    let Some(destination) = written(transmit.destination, is_v6) else {
+        tracing::trace!("a datagram is dropped: there is no IPv6");
+        return Ok(());
+    };
+    socket.try_send(&Transmit { destination, ..transmit.clone() })
 }
 
 impl Demux {
@@ -35,16 +45,11 @@ impl Demux {
             self.roads.send(to, transmit);
             return Ok(());
         }
-        let destination = match (self.is_v6, canonical(to)) {
-            (true, _) => mapped(to),
-            (false, to @ SocketAddr::V4(_)) => to,
-            (false, SocketAddr::V6(_)) => {
-                tracing::trace!("a datagram is dropped: there is no IPv6");
-                return Ok(());
-            }
-        };
-        let transmit = Transmit { destination, ..transmit.clone() };
-        if via == SocketId::MAIN { self.main.try_send(&transmit) } else { self.sides.send(via, &transmit) }
+        if via == SocketId::MAIN {
+            send_by(&*self.main, self.is_v6, transmit)
+        } else {
+            self.sides.send(via, transmit)
+        }
     }
 
     /// Sends what quinn has for a peer.

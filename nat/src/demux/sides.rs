@@ -10,6 +10,7 @@ use std::task::{Context, Poll, ready};
 use quinn::udp::{RecvMeta, Transmit};
 use quinn::{AsyncUdpSocket, UdpPoller};
 
+use super::send::send_by;
 use crate::core::agent::SocketId;
 
 /// Sockets besides the main one that may be open at the same time.
@@ -27,13 +28,16 @@ pub(super) struct Sides {
 struct Side {
     id: SocketId,
     socket: Arc<dyn AsyncUdpSocket>,
+    /// Whether it takes IPv6 addresses; the main socket may be of the other kind.
+    is_v6: bool,
     /// Its buffer was full when we last sent.
     full: Arc<AtomicBool>,
 }
 
 impl Sides {
-    /// Takes a socket; `None` when there are too many.
+    /// Takes a socket; `None` when there are too many, or it has no address.
     pub(super) fn add(&self, socket: Arc<dyn AsyncUdpSocket>) -> Option<SocketId> {
+        let is_v6 = socket.local_addr().ok()?.is_ipv6();
         let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
         if open.len() >= SIDES_MAX {
             return None;
@@ -46,7 +50,7 @@ impl Sides {
                 break id;
             }
         };
-        open.push(Side { id, socket, full: Arc::default() });
+        open.push(Side { id, socket, is_v6, full: Arc::default() });
         Some(id)
     }
 
@@ -61,7 +65,7 @@ impl Sides {
     /// Sends over a socket. One that is closed loses what it is given.
     pub(super) fn send(&self, id: SocketId, transmit: &Transmit<'_>) -> io::Result<()> {
         let Some(side) = self.find(id) else { return Ok(()) };
-        let sent = side.socket.try_send(transmit);
+        let sent = send_by(&*side.socket, side.is_v6, transmit);
         if sent.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock) {
             side.full.store(true, Ordering::Relaxed);
         }

@@ -165,9 +165,10 @@ impl AsyncUdpSocket for SimulatedSocket {
     }
 
     fn try_send(&self, transmit: &Transmit<'_>) -> io::Result<()> {
-        if transmit.destination.is_ipv4() && self.bound.is_ipv6() {
+        if transmit.destination.is_ipv4() != self.bound.is_ipv4() {
             // Some systems refuse it, so nobody may count on it.
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "an IPv6 socket takes IPv6 addresses"));
+            let error = "a socket takes addresses of its own family";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, error));
         }
         let segment = transmit.segment_size.unwrap_or(transmit.contents.len()).max(1);
         for contents in transmit.contents.chunks(segment) {
