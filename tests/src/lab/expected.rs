@@ -1,10 +1,12 @@
 //! Which pairs can be direct.
 
 use hobnob_nat::simulation::Place;
+use serde::Serialize;
 
 /// What physics allows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Expected {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Expected {
     /// Direct, always, and at once.
     Direct,
     /// Direct, always, after both counters have been found.
@@ -18,7 +20,8 @@ pub(crate) enum Expected {
 }
 
 /// What is to be expected of two people in these places.
-pub(crate) fn expected([one, other]: [Place; 2]) -> Expected {
+#[must_use]
+pub fn expected([one, other]: [Place; 2]) -> Expected {
     use Place::{
         AddressRestricted, BrokenV6, DoubleNat, FullCone, Hairpin, Lan, Open, Poisonable, PortRestricted,
         SymmetricRandom, SymmetricSequential, UdpBlocked, V6Only,

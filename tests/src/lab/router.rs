@@ -4,18 +4,17 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::net::IpAddr;
 use std::os::fd::AsFd;
-use std::process::Command;
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
 use hobnob_nat::simulation::{HostId, Internet};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use tun_rs::{DeviceBuilder, SyncDevice};
 
-use super::packet;
+use super::{host, packet};
 
 /// The longest packet on the lines.
 const MTU: u16 = 1500;
@@ -24,59 +23,36 @@ const IDLE: Duration = Duration::from_secs(1);
 
 /// A namespace with a device whose packets the router takes.
 pub(super) struct Port {
-    pub(super) host: HostId,
+    name: String,
+    host: HostId,
     device: Arc<SyncDevice>,
 }
 
-/// Makes the namespace `name` of a host, with its addresses and routes. It replaces one of that name.
+/// Makes a machine that is this host of the simulated Internet.
 pub(super) fn plug(name: &str, host: HostId, addresses: &[IpAddr]) -> anyhow::Result<Port> {
-    // There is none at first.
-    drop(Command::new("ip").args(["netns", "del", name]).output());
-    ip(&["netns", "add", name])?;
+    host::add(name)?;
     let namespace = File::open(format!("/run/netns/{name}")).context("a namespace has a file")?;
     let device = thread::spawn(move || -> anyhow::Result<SyncDevice> {
         move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network))?;
-        Ok(DeviceBuilder::new().name("tun0").mtu(MTU).build_sync()?)
+        Ok(DeviceBuilder::new().name(host::LINE).mtu(MTU).build_sync()?)
     });
     let device = device.join().expect("making a device does not panic").context("a TUN device")?;
-    ip(&["-n", name, "link", "set", "lo", "up"])?;
-    ip(&["-n", name, "link", "set", "tun0", "up"])?;
-    for address in addresses {
-        let family = if address.is_ipv4() { "-4" } else { "-6" };
-        let bits = if address.is_ipv4() { 32 } else { 128 };
-        let mut words = vec!["-n", name, "addr", "add"];
-        let text = format!("{address}/{bits}");
-        words.extend([text.as_str(), "dev", "tun0"]);
-        if address.is_ipv6() {
-            words.push("nodad");
-        }
-        ip(&words)?;
-        ip(&[family, "-n", name, "route", "replace", "default", "dev", "tun0"])?;
-    }
-    Ok(Port { host, device: Arc::new(device) })
-}
-
-fn ip(words: &[&str]) -> anyhow::Result<()> {
-    let output = Command::new("ip").args(words).output().context("ip (iproute2) runs")?;
-    ensure!(output.status.success(), "ip {}: {}", words.join(" "), String::from_utf8_lossy(&output.stderr));
-    Ok(())
-}
-
-/// The words that run a command in a namespace.
-pub(super) fn within(name: &str) -> Vec<String> {
-    ["ip", "netns", "exec", name].map(str::to_owned).to_vec()
+    host::connect(name, addresses)?;
+    Ok(Port { name: name.to_owned(), host, device: Arc::new(device) })
 }
 
 /// A router at work. It ends when it is dropped.
 #[derive(Debug)]
 pub(super) struct Router {
     stop: Sender<Option<(HostId, Vec<u8>)>>,
+    machines: Vec<String>,
 }
 
 impl Router {
     /// Starts to route between the ports.
     pub(super) fn start(mut internet: Internet, ports: Vec<Port>) -> Self {
         let (taken, packets) = channel::<Option<(HostId, Vec<u8>)>>();
+        let machines = ports.iter().map(|port| port.name.clone()).collect();
         let devices: BTreeMap<HostId, Arc<SyncDevice>> =
             ports.into_iter().map(|port| (port.host, port.device)).collect();
         for (&host, device) in &devices {
@@ -111,7 +87,7 @@ impl Router {
                 }
             }
         });
-        Self { stop: taken }
+        Self { stop: taken, machines }
     }
 }
 
@@ -119,5 +95,9 @@ impl Drop for Router {
     fn drop(&mut self) {
         // It may have ended already.
         drop(self.stop.send(None));
+        for name in &self.machines {
+            // Whoever reads from a line that is gone ends, too; a machine that is gone has none.
+            drop(host::ip(&["-n", name, "link", "del", host::LINE]));
+        }
     }
 }

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use hobnob_nat::core::agent::Selection;
 use hobnob_nat::simulation::{Place, Shape};
+use hobnob_tests::lab::{Expected, expected};
 
 use crate::duel::Duel;
-use crate::expected::{Expected, expected};
 
 /// One way, so that a round trip between two sides takes 40 ms.
 const LINE: Duration = Duration::from_millis(10);

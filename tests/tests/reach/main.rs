@@ -4,7 +4,6 @@
 
 mod agents;
 mod duel;
-mod expected;
 mod hostile;
 mod matrix;
 mod moves;

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use hobnob_nat::core::agent::PathKind;
 use hobnob_nat::simulation::{Place, Shape};
+use hobnob_tests::lab::{Expected, expected};
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::expected::{Expected, expected};
 use crate::world::{LINE, PATIENCE, World};
 
 const MS: Duration = Duration::from_millis(1);

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use hobnob_nat::core::agent::Selection;
 use hobnob_nat::simulation::{Place, Random, Shape};
+use hobnob_tests::lab::{Expected, expected};
 
 use crate::duel::Duel;
-use crate::expected::{Expected, expected};
 
 const SEEDS: u64 = 2000;
 /// Long enough for a path, on bad lines too.

@@ -1,13 +1,17 @@
 //! Runs both programs behind every kind of NAT, in network namespaces of their own, and prints what people experience.
+//! Fails when that is not what theory allows.
+
+mod summary;
 
 use std::env;
-use std::io::{Write, stdout};
+use std::io::{Write, stderr, stdout};
 use std::process::{Command, ExitCode};
+use std::thread;
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, anyhow};
 use clap::Parser;
 use hobnob_nat::simulation::Place;
-use hobnob_tests::lab;
+use hobnob_tests::lab::{self, Experience, Joined};
 
 /// Says that this process runs in namespaces of its own.
 const INSIDE: &str = "HOBNOB_LAB_INSIDE";
@@ -17,10 +21,16 @@ const INSIDE: &str = "HOBNOB_LAB_INSIDE";
 struct Options {
     /// Pairs of places, as in `port-restricted:symmetric-random`; all when none is given.
     pairs: Vec<String>,
-    /// Print one JSON object per pair.
+    /// Print one JSON object per pair and run.
     #[arg(long)]
     json: bool,
-    /// Decides what is random.
+    /// Join the machines by the kernel's NAT instead of the simulated Internet.
+    #[arg(long)]
+    kernel: bool,
+    /// How often each pair is run.
+    #[arg(long, default_value_t = 1)]
+    runs: u64,
+    /// Decides what is random in the first run; each further one has the next number.
     #[arg(long, default_value_t = 1)]
     seed: u64,
 }
@@ -30,22 +40,40 @@ fn main() -> anyhow::Result<ExitCode> {
     if env::var_os(INSIDE).is_none() {
         return again_inside();
     }
-    let mounted =
-        Command::new("mount").args(["-t", "tmpfs", "tmpfs", "/run"]).status().context("mount runs")?;
-    ensure!(mounted.success(), "a folder for namespaces cannot be mounted");
-    for pair in pairs(&options.pairs)? {
-        let experience = lab::run(pair, options.seed)?;
-        let line = if options.json {
-            serde_json::to_string(&experience)?
-        } else {
-            let direct = experience.direct_ms.map_or_else(|| "never".to_owned(), |ms| format!("{ms} ms"));
-            let [one, other] = &experience.pair;
-            let (path, letter) = (&experience.path, experience.first_letter_ms);
-            format!("{one:20} {other:20} {path:10} first letter {letter:>5} ms, direct {direct}")
-        };
-        writeln!(stdout(), "{line}")?;
+    lab::prepare()?;
+    let joined = if options.kernel { Joined::Kernel } else { Joined::Simulated };
+    let (mut experiences, mut faults) = (Vec::new(), 0);
+    for pair in pairs(&options.pairs, joined)? {
+        for seed in options.seed..options.seed + options.runs {
+            match experience(pair, joined, seed) {
+                Ok(experience) => {
+                    faults += u32::from(!experience.fine);
+                    let line = if options.json {
+                        serde_json::to_string(&experience)?
+                    } else {
+                        experience.to_string()
+                    };
+                    writeln!(stdout(), "{line}")?;
+                    experiences.push(experience);
+                }
+                Err(error) => {
+                    faults += 1;
+                    let [one, other] = pair;
+                    writeln!(stderr(), "{one} {other} (seed {seed}): {error:#}")?;
+                }
+            }
+        }
     }
-    Ok(ExitCode::SUCCESS)
+    if options.runs > 1 && !options.json {
+        write!(stdout(), "{}", summary::Summary(&experiences))?;
+    }
+    Ok(if faults == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// One run. What a program does wrong ends this run, and no other.
+fn experience(pair: [Place; 2], joined: Joined, seed: u64) -> anyhow::Result<Experience> {
+    let story = thread::spawn(move || lab::run(pair, joined, seed));
+    story.join().map_err(|_| anyhow!("a program failed, as said above"))?
 }
 
 /// Runs this program again in fresh network and mount namespaces, which end with it.
@@ -60,10 +88,12 @@ fn again_inside() -> anyhow::Result<ExitCode> {
     Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn pairs(words: &[String]) -> anyhow::Result<Vec<[Place; 2]>> {
+fn pairs(words: &[String], joined: Joined) -> anyhow::Result<Vec<[Place; 2]>> {
     if words.is_empty() {
-        // The rendezvous of the lab has an invite for IPv4.
-        let places: Vec<Place> = Place::MATRIX.into_iter().filter(|place| *place != Place::V6Only).collect();
+        let places: &[Place] = match joined {
+            Joined::Simulated => &Place::MATRIX,
+            Joined::Kernel => &lab::KERNEL_PLACES,
+        };
         let rows = places.iter().enumerate();
         return Ok(rows.flat_map(|(row, one)| places[row..].iter().map(|other| [*one, *other])).collect());
     }
