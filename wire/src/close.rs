@@ -93,5 +93,7 @@ close_codes! {
         Disk = 3, "the file could not be read or written";
         /// The bytes do not match their hash.
         HashMismatch = 4, "the bytes do not match their hash";
+        /// Nothing moved for too long.
+        Stalled = 5, "nothing moved on the stream for too long";
     }
 }

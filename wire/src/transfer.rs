@@ -8,11 +8,12 @@
 use serde::{Deserialize, Serialize, Serializer};
 use thiserror::Error;
 
-use crate::bounded::{List, bounded_str};
+use crate::bounded::{List, Text, bounded_str};
 use crate::codec::Frame;
 use crate::ids::TransferId;
 use crate::limits::{
-    MANIFEST_PART_BYTES_MAX, MANIFEST_PART_ENTRIES_MAX, PATH_BYTES_MAX, PATH_DEPTH_MAX, WANT_SPANS_MAX,
+    MANIFEST_PART_BYTES_MAX, MANIFEST_PART_ENTRIES_MAX, OFFER_TEXT_BYTES_MAX, PATH_BYTES_MAX, PATH_DEPTH_MAX,
+    WANT_SPANS_MAX,
 };
 
 /// What the two sides of a transfer say on the control stream.
@@ -46,7 +47,7 @@ pub enum TransferFrame {
     Complete {
         /// Which transfer.
         transfer: TransferId,
-        /// [`tree::transfer_digest`](crate::tree::transfer_digest) of what was received.
+        /// [Digest](crate::tree::TransferHasher) of what was received.
         digest: [u8; 32],
     },
     /// Sender: I know no such transfer (any more); stop asking.
@@ -61,6 +62,13 @@ pub enum TransferFrame {
         transfer: TransferId,
         /// Why nothing moves.
         hold: Hold,
+    },
+    /// Either side: a disk of mine refuses, so nothing moves now; the receiver asks again later.
+    Wait {
+        /// Which transfer.
+        transfer: TransferId,
+        /// Why, in words, for people; may name a file.
+        text: Text<OFFER_TEXT_BYTES_MAX>,
     },
 }
 
@@ -86,6 +94,7 @@ impl TransferFrame {
             | Self::Progress { transfer, .. }
             | Self::Complete { transfer, .. }
             | Self::Hold { transfer, .. }
+            | Self::Wait { transfer, .. }
             | Self::Gone { transfer } => *transfer,
         }
     }

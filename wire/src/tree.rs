@@ -7,7 +7,7 @@
 use blake3::Hasher;
 use blake3::hazmat::{HasherExt, Mode, merge_subtrees_non_root, merge_subtrees_root};
 
-use crate::layout::{Layout, Range};
+use crate::layout::Range;
 use crate::limits::RANGE_BYTES;
 
 /// Hashes the content of one range as it passes by.
@@ -83,84 +83,66 @@ impl RangeHasher {
     }
 }
 
-/// The BLAKE3 hash of a long file from the chaining values of its ranges, in order. `None` when there
-/// are fewer than two: such a file is short and has no chaining values.
-#[must_use]
-pub fn merge_slices(slices: &[[u8; 32]]) -> Option<[u8; 32]> {
-    if slices.len() < 2 {
-        return None;
+/// Merges the chaining values of a long file's slices, in order, into the BLAKE3 hash of the file. Memory grows with the
+/// logarithm of their number.
+#[derive(Clone, Debug, Default)]
+pub struct SliceMerger {
+    /// Subtrees that are complete, the largest first; and the newest slice.
+    subtrees: Vec<[u8; 32]>,
+    slices: u64,
+}
+
+impl SliceMerger {
+    /// Adds the chaining value of the next slice.
+    pub fn push(&mut self, slice: [u8; 32]) {
+        // Only now is it known that what came before is not the whole file, so that no merge of it is the root. As many
+        // complete subtrees stay as the number of slices has bits (BLAKE3 §5.1.2).
+        while self.subtrees.len() > self.slices.count_ones() as usize {
+            self.merge(|left, right| merge_subtrees_non_root(left, right, Mode::Hash));
+        }
+        self.subtrees.push(slice);
+        self.slices += 1;
     }
-    let (left, right) = slices.split_at(left_len(slices));
-    Some(*merge_subtrees_root(&subtree(left)?, &subtree(right)?, Mode::Hash).as_bytes())
-}
 
-/// Slices of the left subtree: the largest power of two that leaves something for the right (BLAKE3 §2.1).
-fn left_len(slices: &[[u8; 32]]) -> usize {
-    slices.len().next_power_of_two() / 2
-}
-
-fn subtree(slices: &[[u8; 32]]) -> Option<[u8; 32]> {
-    match slices {
-        [one] => Some(*one),
-        [] => None,
-        more => {
-            let (left, right) = more.split_at(left_len(more));
-            Some(merge_subtrees_non_root(&subtree(left)?, &subtree(right)?, Mode::Hash))
+    fn merge(&mut self, merged: impl FnOnce(&[u8; 32], &[u8; 32]) -> [u8; 32]) {
+        if let Some((right, left)) = self.subtrees.pop().zip(self.subtrees.pop()) {
+            self.subtrees.push(merged(&left, &right));
         }
     }
+
+    /// The hash of the file, once all slices are here. `None` when there are fewer than two: such a file is short and has
+    /// no chaining values.
+    #[must_use]
+    pub fn finish(mut self) -> Option<[u8; 32]> {
+        while self.subtrees.len() > 2 {
+            self.merge(|left, right| merge_subtrees_non_root(left, right, Mode::Hash));
+        }
+        let [left, right] = self.subtrees.as_slice() else { return None };
+        Some(*merge_subtrees_root(left, right, Mode::Hash).as_bytes())
+    }
 }
 
-/// Collects the hashes of a transfer's ranges, in any order, into the hashes of its files.
-#[derive(Debug, Default)]
-pub struct TransferHasher {
-    /// Chaining value or pack hashes by range number.
-    ranges: std::collections::BTreeMap<u64, RangeHash>,
+/// One digest for all of a transfer: BLAKE3 over the places and the hashes of its files in the order of the manifest.
+#[derive(Clone, Debug)]
+pub struct TransferHasher(Hasher);
+
+impl Default for TransferHasher {
+    fn default() -> Self {
+        Self(Hasher::new_derive_key("hobnob 1 transfer"))
+    }
 }
 
 impl TransferHasher {
-    /// Adds a range's hashes.
-    pub fn add(&mut self, number: u64, hash: RangeHash) {
-        self.ranges.insert(number, hash);
+    /// Adds the file at the place `entry` of the manifest.
+    pub fn add(&mut self, entry: u32, hash: &[u8; 32]) {
+        self.0.update(&entry.to_be_bytes()).update(hash);
     }
 
-    /// Whether the range has been added.
+    /// The digest of all files.
     #[must_use]
-    pub fn has(&self, number: u64) -> bool {
-        self.ranges.contains_key(&number)
+    pub fn finish(&self) -> [u8; 32] {
+        *self.0.finalize().as_bytes()
     }
-
-    /// The hash of every file in the order of the manifest; `None` while ranges are missing.
-    #[must_use]
-    pub fn files(&self, layout: &Layout) -> Option<Vec<(u32, [u8; 32])>> {
-        let mut files = Vec::new();
-        let mut slices: Vec<[u8; 32]> = Vec::new();
-        for number in 0..layout.ranges() {
-            let hash = self.ranges.get(&number)?;
-            match layout.range(number)? {
-                Range::Slice(piece) => {
-                    slices.push(hash.hash);
-                    if piece.offset + piece.len == layout.size(piece.entry)? {
-                        files.push((piece.entry, merge_slices(&slices)?));
-                        slices.clear();
-                    }
-                }
-                Range::Pack(pieces) => {
-                    files.extend(pieces.iter().map(|piece| piece.entry).zip(hash.files.iter().copied()));
-                }
-            }
-        }
-        Some(files)
-    }
-}
-
-/// One digest for all of a transfer: BLAKE3 over the hashes of its files in the order of the manifest.
-#[must_use]
-pub fn transfer_digest(files: &[(u32, [u8; 32])]) -> [u8; 32] {
-    let mut hasher = Hasher::new_derive_key("hobnob 1 transfer");
-    for (entry, hash) in files {
-        hasher.update(&entry.to_be_bytes()).update(hash);
-    }
-    *hasher.finalize().as_bytes()
 }
 
 const _: () = assert!(RANGE_BYTES.is_power_of_two() && RANGE_BYTES >= 1024, "a range is a BLAKE3 subtree");
@@ -168,28 +150,38 @@ const _: () = assert!(RANGE_BYTES.is_power_of_two() && RANGE_BYTES >= 1024, "a r
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::layout::Piece;
 
     #[test]
     fn file_hashes_from_ranges_equal_blake3_of_the_whole_file() {
-        let mib = RANGE_BYTES;
-        let sizes = [0, 1, 1000, mib, mib + 1, 2 * mib, 3 * mib, 5 * mib + 77, 7];
-        let content: Vec<Vec<u8>> = (1u8..)
-            .zip(sizes)
-            .map(|(seed, size)| (0..size).map(|i| (i as u8).wrapping_mul(seed) ^ (i >> 8) as u8).collect())
-            .collect();
-        let layout = Layout::new(sizes.iter().map(|size| Some(*size)));
-        let mut transfer = TransferHasher::default();
-        for number in (0..layout.ranges()).rev() {
-            let range = layout.range(number).unwrap();
-            let mut hasher = RangeHasher::new(&range);
-            for piece in range.pieces() {
-                let bytes = &content[piece.entry as usize][piece.offset as usize..][..piece.len as usize];
-                bytes.chunks(1000).for_each(|chunk| hasher.update(chunk));
+        for slices in 2..20u8 {
+            let len = u64::from(slices - 1) * RANGE_BYTES + 1 + u64::from(slices) * 1_000;
+            let content: Vec<u8> =
+                (0..len).map(|i| (i as u8).wrapping_mul(slices) ^ (i >> 8) as u8).collect();
+            let mut merger = SliceMerger::default();
+            for (number, slice) in (0..).zip(content.chunks(RANGE_BYTES as usize)) {
+                let piece = Piece { entry: 0, offset: number * RANGE_BYTES, len: slice.len() as u64 };
+                let mut hasher = RangeHasher::new(&Range::Slice(piece));
+                slice.chunks(1_000).for_each(|chunk| hasher.update(chunk));
+                merger.push(hasher.finish().hash);
             }
-            assert_eq!(transfer.files(&layout), None);
-            transfer.add(number, hasher.finish());
+            assert_eq!(merger.finish(), Some(*blake3::hash(&content).as_bytes()), "{slices} slices");
         }
-        let expected: Vec<_> = (0..).zip(content.iter().map(|c| *blake3::hash(c).as_bytes())).collect();
-        assert_eq!(transfer.files(&layout), Some(expected));
+        assert_eq!(SliceMerger::default().finish(), None);
+        let mut one = SliceMerger::default();
+        one.push([1; 32]);
+        assert_eq!(one.finish(), None);
+    }
+
+    #[test]
+    fn a_pack_yields_the_hash_of_each_of_its_files() {
+        let sizes = [0, 1, 1_000, 0, 7];
+        let content: Vec<Vec<u8>> = (1u8..).zip(sizes).map(|(seed, size)| vec![seed; size]).collect();
+        let pieces = (0..).zip(sizes).map(|(entry, size)| Piece { entry, offset: 0, len: size as u64 });
+        let mut hasher = RangeHasher::new(&Range::Pack(pieces.collect()));
+        content.concat().chunks(300).for_each(|chunk| hasher.update(chunk));
+        let expected: Vec<[u8; 32]> = content.iter().map(|file| *blake3::hash(file).as_bytes()).collect();
+        let hash = *blake3::hash(expected.as_flattened()).as_bytes();
+        assert_eq!(hasher.finish(), RangeHash { hash, files: expected });
     }
 }

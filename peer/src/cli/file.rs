@@ -59,6 +59,7 @@ fn outcome(transfer: &TransferView) -> Result<(), Stop> {
         | TransferState::Queued
         | TransferState::Running
         | TransferState::Paused
+        | TransferState::Waiting
         | TransferState::Verifying => (ErrorKind::Failure, "did not end"),
     };
     Err(Stop::because(kind, format!("{name} {what}{why}")))
@@ -130,6 +131,7 @@ pub(super) const fn state(state: TransferState) -> &'static str {
         TransferState::Failed => "failed",
         TransferState::Cancelled => "cancelled",
         TransferState::Rejected => "rejected",
+        TransferState::Waiting => "waiting",
     }
 }
 

@@ -199,6 +199,8 @@ pub enum TransferState {
     Cancelled,
     /// Not wanted.
     Rejected,
+    /// A disk refuses, here or at the other side; goes on by itself when it does not any more. See the error.
+    Waiting,
 }
 
 impl TransferState {

@@ -9,12 +9,16 @@
 //! | [`spool`] | a manifest on disk |
 //! | [`source`] | reads what is offered, and notices when it changes |
 //! | [`holes`] | finds and makes holes in sparse files |
+//! | [`room`] | whether the folder of a transfer has room |
 //! | [`staging`] | writes what arrives beside its place, then puts it there |
+//! | [`tally`] | which ranges have been written or read, over restarts |
 //! | [`trouble`] | what to tell the user when the disk refuses |
 
 pub mod holes;
+pub mod room;
 pub mod scan;
 pub mod source;
 pub mod spool;
 pub mod staging;
+pub mod tally;
 pub mod trouble;

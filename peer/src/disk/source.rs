@@ -6,18 +6,23 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use hobnob_wire::TransferId;
+use hobnob_wire::layout::{Piece, Range};
+use hobnob_wire::limits::RECORD_BYTES_MAX;
 use hobnob_wire::transfer::ManifestEntry;
+use hobnob_wire::tree::{RangeHash, RangeHasher};
 use rustix::fs::{Mode, OFlags};
 
 use super::holes;
 use super::scan::modified_unix_ms;
 use super::spool::{Spool, spool_path};
+use super::tally::{Tally, tally_path};
 use super::trouble::DiskError;
 
 /// What is offered.
 #[derive(Debug)]
 pub struct Source {
     spool: Spool,
+    tally: Tally,
     /// The file that was opened last: ranges of a long file follow one another.
     recent: Mutex<Option<(u32, Arc<OpenFile>)>>,
 }
@@ -31,18 +36,73 @@ pub struct OpenFile {
 }
 
 impl Source {
-    /// From the spool of a scan.
+    /// From the spool of a scan, and what earlier runs noted as sent.
     ///
     /// # Errors
     /// [`DiskError`].
     pub fn open(transfers: &Path, transfer: TransferId) -> Result<Self, DiskError> {
-        Ok(Self { spool: Spool::open(spool_path(transfers, transfer))?, recent: Mutex::default() })
+        let spool = Spool::open(spool_path(transfers, transfer))?;
+        let tally = Tally::open(tally_path(transfers, transfer), spool.digest(), spool.layout())?;
+        Ok(Self { spool, tally, recent: Mutex::default() })
     }
 
     /// The manifest.
     #[must_use]
     pub const fn spool(&self) -> &Spool {
         &self.spool
+    }
+
+    /// The ranges that were sent, and their hashes.
+    #[must_use]
+    pub const fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    /// Notes a range that was read.
+    ///
+    /// # Errors
+    /// [`DiskError::Changed`] when its bytes were others when it was sent before.
+    pub fn note(&self, number: u64, range: &Range, hash: &RangeHash) -> Result<(), DiskError> {
+        match self.tally.hash(number)? {
+            None => self.tally.note(number, range, hash),
+            Some(known) if known == hash.hash => Ok(()),
+            Some(_) => {
+                let entry = range.pieces().first().map_or(0, |piece| piece.entry);
+                Err(DiskError::Changed { path: self.path(&self.spool.entry(entry)?)? })
+            }
+        }
+    }
+
+    /// The digest over everything that is offered. What was noted is not read again, but no long file may have changed since.
+    ///
+    /// # Errors
+    /// [`DiskError`].
+    pub fn digest(&self) -> Result<[u8; 32], DiskError> {
+        let layout = self.spool.layout();
+        let mut buffer = vec![0; RECORD_BYTES_MAX];
+        for number in 0..layout.ranges() {
+            let Some(range) = layout.range(number) else { break };
+            if let Range::Slice(Piece { entry, offset: 0, .. }) = range {
+                self.file(entry)?.check()?;
+            }
+            if self.tally.has(number) {
+                continue;
+            }
+            let mut hasher = RangeHasher::new(&range);
+            for piece in range.pieces() {
+                let file = self.file(piece.entry)?;
+                let mut left = piece.len;
+                while left > 0 {
+                    let len = usize::try_from(left).unwrap_or(usize::MAX).min(buffer.len());
+                    file.read(piece.offset + piece.len - left, &mut buffer[..len])?;
+                    hasher.update(&buffer[..len]);
+                    left -= len as u64;
+                }
+                file.check()?;
+            }
+            self.tally.note(number, &range, &hasher.finish())?;
+        }
+        self.tally.digest(layout)
     }
 
     /// Opens the file of an entry, unless it was opened last.

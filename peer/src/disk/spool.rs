@@ -200,6 +200,7 @@ pub struct Spool {
     path: PathBuf,
     file: File,
     head: SpoolHead,
+    digest: [u8; 32],
     parts: Vec<PartPlace>,
     layout: Layout,
     /// The parts that were read last, the latest at the end: neighbors are asked for together, by each range on its way.
@@ -220,8 +221,10 @@ impl Spool {
         let mut offset = 4 + head.len() as u64;
         let head = serde_json::from_slice(&head).map_err(|_| damaged())?;
         let (mut parts, mut sizes) = (Vec::new(), Vec::new());
+        let mut hasher = ManifestHasher::default();
         while let Some(frame) = read_frame(&mut reader, MANIFEST_PART_BYTES_MAX).map_err(refused)? {
             let part: ManifestPart = codec::decode(&frame).map_err(|_| damaged())?;
+            hasher.update(&frame);
             let len = u32::try_from(frame.len()).map_err(|_| damaged())?;
             let first = u32::try_from(sizes.len()).map_err(|_| damaged())?;
             parts.push(PartPlace { first, offset: offset + 4, len });
@@ -234,7 +237,8 @@ impl Spool {
             }
         }
         let layout = Layout::new(sizes);
-        Ok(Self { path, file, head, parts, layout, recent: Mutex::default() })
+        let digest = hasher.finish();
+        Ok(Self { path, file, head, digest, parts, layout, recent: Mutex::default() })
     }
 
     /// Reads only the head of a spool.
@@ -253,6 +257,12 @@ impl Spool {
     #[must_use]
     pub const fn head(&self) -> &SpoolHead {
         &self.head
+    }
+
+    /// Digest of the manifest as it is here.
+    #[must_use]
+    pub const fn digest(&self) -> [u8; 32] {
+        self.digest
     }
 
     /// Which bytes are which range.

@@ -61,6 +61,15 @@ pub enum DiskError {
         /// Bytes that are free.
         free: u64,
     },
+    /// What has arrived of a transfer is not where it was written.
+    #[error(
+        "{} is not there, where this transfer has been written; bring the disk or the folder back, or cancel and ask for it to be sent again",
+        folder.display()
+    )]
+    Gone {
+        /// The folder of what has arrived.
+        folder: PathBuf,
+    },
     /// The spool of a manifest is damaged.
     #[error("the list of files at {} is damaged; send the files again", path.display())]
     Spool {
@@ -73,6 +82,22 @@ impl DiskError {
     /// The system refused `doing` something with `path`.
     pub(crate) fn system(doing: &'static str, path: &Path, cause: impl Into<io::Error>) -> Self {
         Self::System { doing, path: path.to_owned(), cause: cause.into() }
+    }
+
+    /// Whether waiting would not help.
+    pub(crate) fn is_lasting(&self) -> bool {
+        use io::ErrorKind as Kind;
+        match self {
+            Self::System { cause, .. } => {
+                matches!(cause.kind(), Kind::FileTooLarge | Kind::InvalidFilename | Kind::Unsupported)
+            }
+            Self::NoRoom { .. } | Self::Gone { .. } => false,
+            Self::Changed { .. }
+            | Self::Name { .. }
+            | Self::Special { .. }
+            | Self::TooMuch { .. }
+            | Self::Spool { .. } => true,
+        }
     }
 
     /// The same for the other side of a transfer, who must not learn where things are on this disk or how
@@ -88,6 +113,7 @@ impl DiskError {
             }
             Self::Name { path, .. } | Self::Special { path } => format!("{} cannot be sent", name(path)),
             Self::TooMuch { .. } => self.to_string(),
+            Self::Gone { .. } => "the disk is not there".to_owned(),
             Self::NoRoom { .. } => "not enough room on the disk".to_owned(),
             Self::Spool { .. } => "the list of files is damaged; send the files again".to_owned(),
         }
@@ -103,12 +129,8 @@ impl fmt::Display for Advice<'_> {
         let known = [
             (Kind::NotFound, "there is no such file or folder", "check the path"),
             (Kind::PermissionDenied, "permission denied", "change its permissions or choose another place"),
-            (Kind::StorageFull, "the disk is full", "free some space and start the transfer again"),
-            (
-                Kind::QuotaExceeded,
-                "the disk quota is used up",
-                "free some space and start the transfer again",
-            ),
+            (Kind::StorageFull, "the disk is full", "free some space"),
+            (Kind::QuotaExceeded, "the disk quota is used up", "free some space"),
             (Kind::FileTooLarge, "the file is too large for this disk", "choose another folder"),
             (Kind::ReadOnlyFilesystem, "the disk is read-only", "choose another folder"),
             (Kind::NotADirectory, "it is not a folder", "choose another one"),
@@ -129,13 +151,7 @@ mod tests {
     #[test]
     fn a_refusal_names_the_file_what_happened_and_what_to_do() {
         let error = DiskError::system("write", Path::new("/mnt/a"), io::Error::from_raw_os_error(28));
-        assert_eq!(
-            error.to_string(),
-            "could not write /mnt/a: the disk is full; free some space and start the transfer again"
-        );
-        assert_eq!(
-            error.told(),
-            "could not write a: the disk is full; free some space and start the transfer again"
-        );
+        assert_eq!(error.to_string(), "could not write /mnt/a: the disk is full; free some space");
+        assert_eq!(error.told(), "could not write a: the disk is full; free some space");
     }
 }

@@ -15,7 +15,8 @@ use crate::core::view::{TransferDirection, TransferState};
 const COLUMNS: &str = "id, peer, device, outgoing, name, entries, size, ranges, manifest, sealed, text,
                        rate_limit, folder, state, done, digest, error, untold, offered_at";
 
-const STATES: [TransferState; 9] = [
+/// In the order of their numbers in the database.
+const STATES: [TransferState; 10] = [
     TransferState::Offered,
     TransferState::Queued,
     TransferState::Running,
@@ -25,6 +26,7 @@ const STATES: [TransferState; 9] = [
     TransferState::Failed,
     TransferState::Cancelled,
     TransferState::Rejected,
+    TransferState::Waiting,
 ];
 
 /// A number as SQLite counts; limits of the protocol are far below where it stops.

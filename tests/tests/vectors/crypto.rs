@@ -86,10 +86,13 @@ fn hashes() -> Vec<Vector> {
         hasher.finish()
     };
     let ranges = [hash(0), hash(1), hash(2)];
-    let file = tree::merge_slices(&[ranges[0].hash, ranges[1].hash]).unwrap();
+    let mut slices = tree::SliceMerger::default();
+    ranges[..2].iter().for_each(|slice| slices.push(slice.hash));
+    let file = slices.finish().unwrap();
     assert_eq!(file, *blake3::hash(&zeros).as_bytes());
-    let mut files = vec![(0, file)];
-    files.extend((1..).zip(ranges[2].files.iter().copied()));
+    let mut transfer = tree::TransferHasher::default();
+    transfer.add(0, &file);
+    (1..).zip(&ranges[2].files).for_each(|(entry, file)| transfer.add(entry, file));
 
     vec![
         vector("device id", "of the device", *DeviceId::of(&device().signing).as_bytes()),
@@ -100,7 +103,7 @@ fn hashes() -> Vec<Vector> {
         vector("slice hash 1", "1 zero byte at offset 1048576 of the same file", ranges[1].hash),
         vector("file hash", "of the same file: BLAKE3 of 1048577 zero bytes", file),
         vector("pack hash", "of two files that are 1 and 2 zero bytes", ranges[2].hash),
-        vector("transfer digest", "of those three files", tree::transfer_digest(&files)),
+        vector("transfer digest", "of those three files", transfer.finish()),
     ]
 }
 

@@ -1,6 +1,6 @@
 //! Examples of what peers say to each other: signals, frames of a link, letters and transfers.
 
-use hobnob_wire::bounded::{List, Opaque};
+use hobnob_wire::bounded::{List, Opaque, Text};
 use hobnob_wire::datagram::DatagramKey;
 use hobnob_wire::device::ListHead;
 use hobnob_wire::letter::{
@@ -23,7 +23,7 @@ variants! {
     CandidateKind: Host, Mapped, Reflexive;
     Mapping: Unknown, NoNat, EndpointIndependent, Sequential, Block, Random;
     LinkFrame: Ready, Letter, LetterAck, Typing, Transfer, Pace;
-    TransferFrame: Accept, Pace, Progress, Complete, Gone, Hold;
+    TransferFrame: Accept, Pace, Progress, Complete, Gone, Hold, Wait;
     OlmKind: PreKey, Normal;
     LetterBody: Text, Receipt, Offer, OfferEnd, Unknown;
     StreamHeader: Manifest, Range;
@@ -133,6 +133,11 @@ fn transfer_frames() -> Vec<Example<TransferFrame>> {
         ),
         ("gone", "the transfer", TransferFrame::Gone { transfer }),
         ("hold", "the transfer, paused", TransferFrame::Hold { transfer, hold: Hold::Paused }),
+        (
+            "wait",
+            "the transfer, disk full",
+            TransferFrame::Wait { transfer, text: Text::truncated("disk full") },
+        ),
     ]
 }
 

@@ -7,22 +7,35 @@ const FIRST: Duration = Duration::from_secs(1);
 /// Longest wait: a peer that is reachable again without the rendezvous saying so is found within it.
 const LONGEST: Duration = Duration::from_secs(60);
 
-/// Doubling waits from 1 s to 60 s.
+/// Doubling waits from 1 s to 60 s, or less.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Backoff(Duration);
+pub(super) struct Backoff {
+    wait: Duration,
+    longest: Duration,
+}
 
 impl Default for Backoff {
     fn default() -> Self {
-        Self(FIRST)
+        Self::up_to(LONGEST)
     }
 }
 
 impl Backoff {
+    /// Waits that grow no longer than this.
+    pub(super) const fn up_to(longest: Duration) -> Self {
+        Self { wait: FIRST, longest }
+    }
+
     /// When to try again after an attempt at `now`.
     pub(super) fn next(&mut self, now: Duration) -> Duration {
-        let at = now + self.0;
-        self.0 = (self.0 * 2).min(LONGEST);
+        let at = now + self.wait;
+        self.wait = (self.wait * 2).min(self.longest);
         at
+    }
+
+    /// Begins with the shortest wait again.
+    pub(super) const fn reset(&mut self) {
+        self.wait = FIRST;
     }
 }
 

@@ -304,9 +304,9 @@ fn unknown(id: TransferId) -> CommandError {
 fn stands(state: Option<TransferState>) -> CommandError {
     let text = match state {
         Some(TransferState::Offered) | None => "it has only been offered",
-        Some(TransferState::Queued | TransferState::Running | TransferState::Paused) => {
-            "it has been accepted already"
-        }
+        Some(
+            TransferState::Queued | TransferState::Running | TransferState::Paused | TransferState::Waiting,
+        ) => "it has been accepted already",
         Some(TransferState::Verifying) => "everything is here already and is being put in place",
         Some(TransferState::Done) => "it is done already",
         Some(TransferState::Failed) => "it has failed already",

@@ -40,12 +40,11 @@ pub enum TransferJob {
         /// Whether records are sealed.
         sealed: bool,
     },
-    /// Expect the manifest and these ranges on a link, and write into `folder`.
-    Receive {
+    /// Make ready to write into `folder`: find what an earlier run left there, and see that the rest has room. Answered by
+    /// [`TransferReport::Opened`], and by [`TransferReport::Checked`] until nothing is doubted any more.
+    Open {
         /// Which.
         transfer: TransferId,
-        /// On which link.
-        link: LinkId,
         /// Absolute folder that nothing may leave.
         folder: PathBuf,
         /// Digest that the manifest must have.
@@ -57,7 +56,15 @@ pub enum TransferJob {
         /// Whether records must be sealed.
         sealed: bool,
     },
-    /// Flush, check, and put everything in place.
+    /// Expect streams of a transfer that is open on this link from now on, and on no other.
+    Expect {
+        /// Which.
+        transfer: TransferId,
+        /// On which link.
+        link: LinkId,
+    },
+    /// Flush, check, and put everything in place. What is left of it goes with [`TransferJob::Stop`], once the end is on disk:
+    /// until then another run can finish again.
     Finish {
         /// Which.
         transfer: TransferId,
@@ -115,11 +122,29 @@ pub enum TransferReport {
         /// Its bytes, or why not.
         result: Result<u64, TransferFault>,
     },
+    /// A transfer is ready to be received, or cannot be.
+    Opened {
+        /// Which.
+        transfer: TransferId,
+        /// What an earlier run left of it.
+        result: Result<Held, TransferFault>,
+    },
+    /// What an earlier run left has been read again, a few ranges at a time.
+    Checked {
+        /// Which.
+        transfer: TransferId,
+        /// Ranges that are as they should be, ascending and apart.
+        sound: Vec<Span>,
+        /// Their bytes.
+        bytes: u64,
+        /// Ranges that are not, and are missing again, ascending and apart.
+        spoiled: Vec<Span>,
+    },
     /// The manifest arrived, fits the offer, and its files have been made.
     ManifestReceived {
         /// Which.
         transfer: TransferId,
-        /// Ranges of its layout, and those that are already verified on disk.
+        /// Ranges of its layout, and those that are already on disk.
         result: Result<Layouted, TransferFault>,
     },
     /// A range is verified and written, or was refused.
@@ -162,6 +187,8 @@ impl TransferReport {
             Self::Scanned { transfer, .. }
             | Self::ManifestSent { transfer, .. }
             | Self::RangeSent { transfer, .. }
+            | Self::Opened { transfer, .. }
+            | Self::Checked { transfer, .. }
             | Self::ManifestReceived { transfer, .. }
             | Self::RangeReceived { transfer, .. }
             | Self::Finished { transfer, .. }
@@ -186,15 +213,24 @@ pub struct Scanned {
     pub ranges: u64,
 }
 
+/// What a receiver finds of a transfer when it opens it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Held {
+    /// Nothing: the manifest is needed first.
+    Nothing,
+    /// The manifest, and perhaps ranges.
+    Manifest(Layouted),
+    /// Everything, verified and flushed; putting it in place has begun.
+    Everything,
+}
+
 /// What a receiver has once it knows the manifest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layouted {
     /// Ranges in all.
     pub ranges: u64,
-    /// Ranges that are still missing, ascending and apart.
-    pub missing: Vec<Span>,
-    /// Bytes already verified.
-    pub bytes: u64,
+    /// Ranges that an earlier run has written, ascending and apart. They count when they have been checked.
+    pub doubted: Vec<Span>,
 }
 
 /// What went wrong, in words for each side: names the file and says what to do.
@@ -221,8 +257,13 @@ pub enum TransferFault {
     LinkLost,
     /// The other side stopped this one stream: it has the range already, or its transfer is over.
     Stopped,
-    /// A file or the disk. Ends the transfer.
+    /// Nothing moved on this one stream for too long.
+    Stalled,
+    /// A file or the disk refuses. The transfer waits until it does not.
     Disk(Failure),
-    /// The other side broke the rules or sent other bytes than it promised. Ends the transfer.
+    /// A file or the disk, and waiting would not help: what was offered has changed, say. Ends the transfer.
+    Lasting(Failure),
+    /// The other side broke the rules or sent other bytes than it promised. Ends the transfer, or is tried again when it
+    /// concerns a single range.
     Peer(String),
 }

@@ -67,6 +67,22 @@ impl Ledger {
         }
     }
 
+    /// Waits because a disk refuses, for this reason.
+    pub(super) fn hold_up(&mut self, why: String, now: Now) {
+        self.enter(TransferState::Waiting, now);
+        if self.record.error.as_deref() != Some(&why) {
+            self.change().error = Some(why);
+        }
+    }
+
+    /// Enters a state in which nothing refuses any more.
+    pub(super) fn go_on(&mut self, state: TransferState, now: Now) {
+        self.enter(state, now);
+        if self.record.error.is_some() {
+            self.change().error = None;
+        }
+    }
+
     /// Bytes have moved, verified or not.
     pub(super) fn moved(&mut self, bytes: u64, now: Now) {
         self.meter.add(bytes, now.monotonic);

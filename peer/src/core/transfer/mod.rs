@@ -13,6 +13,7 @@
 //! | `valve` | which limits hold now, and who must know them |
 //! | `commands` | what users may ask, and how they are answered |
 //! | `sending`, `receiving` | the two sides of one transfer |
+//! | `holding` | what a receiver has of one transfer |
 //! | `grants` | which transfer may send the next range on a link |
 //! | `spans`, `meter`, `backoff` | sets of ranges, rates, waits between attempts |
 
@@ -25,6 +26,7 @@ pub mod shaper;
 mod backoff;
 mod commands;
 mod grants;
+mod holding;
 mod ledger;
 mod meter;
 mod receiving;

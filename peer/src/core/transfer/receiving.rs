@@ -11,7 +11,8 @@ use hobnob_wire::limits::WANT_SPANS_MAX;
 use hobnob_wire::transfer::{Hold, Span, TransferFrame};
 
 use super::backoff::Backoff;
-use super::job::{Failure, Layouted, TransferFault, TransferJob};
+use super::holding::{Holding, Ranges};
+use super::job::{Failure, Held, Layouted, TransferFault, TransferJob};
 use super::ledger::Ledger;
 use super::record::TransferRecord;
 use super::sending::{held, reason_text};
@@ -23,14 +24,16 @@ use crate::core::view::TransferState;
 
 /// A running transfer of which nothing is heard for so long asks again: longer than a link needs to be noticed dead.
 const SILENCE: Duration = Duration::from_secs(30);
-/// How often a finished transfer tells the sender on a link without an answer: a quarter of an hour of links in all.
+/// Longest wait before a disk that refused is tried again: whoever made room need not wait long, and to look costs nothing.
+const DISK_RETRY: Duration = Duration::from_secs(5);
+/// How often a finished transfer tells the sender on one link without an answer: for a quarter of an hour.
 const TELLS_MAX: u32 = 20;
 
 #[derive(Debug)]
 enum State {
     /// The user has not decided.
     Offered,
-    /// Wanted; needs a link.
+    /// Wanted; needs a link, or a disk that does not refuse.
     Queued { backoff: Backoff, retry_at: Duration },
     /// Asked for on this link.
     Running {
@@ -52,17 +55,25 @@ enum State {
 pub(super) struct Receiving {
     pub(super) ledger: Ledger,
     state: State,
-    /// Ranges that are not here, once the manifest is.
-    missing: Option<SpanSet>,
+    holding: Holding,
+    /// Waits for a disk that refuses here.
+    disk: Backoff,
+    /// Waits for a sender whose disk refuses.
+    sender: Backoff,
 }
 
 impl Receiving {
     /// An offer that has just arrived.
     pub(super) fn offered(record: TransferRecord) -> Self {
-        Self { ledger: Ledger::new(record, true), state: State::Offered, missing: None }
+        Self::new(Ledger::new(record, true), State::Offered)
     }
 
-    /// A transfer that an earlier run left open. What it had received is asked for again.
+    fn new(ledger: Ledger, state: State) -> Self {
+        let (disk, sender) = (Backoff::up_to(DISK_RETRY), Backoff::default());
+        Self { ledger, state, holding: Holding::default(), disk, sender }
+    }
+
+    /// A transfer that an earlier run left open. What it had received counts again when it has been checked.
     pub(super) fn reopen(mut record: TransferRecord) -> Self {
         let retry_at = Duration::ZERO;
         let backoff = Backoff::default();
@@ -71,11 +82,12 @@ impl Receiving {
             (TransferState::Done, Some(digest)) => State::Telling { digest, backoff, retry_at, tells: 0 },
             _ => {
                 record.state = TransferState::Queued;
+                record.error = None;
                 record.done = 0;
                 State::Queued { backoff, retry_at }
             }
         };
-        Self { ledger: Ledger::new(record, false), state, missing: None }
+        Self::new(Ledger::new(record, false), state)
     }
 
     fn id(&self) -> TransferId {
@@ -124,6 +136,9 @@ impl Receiving {
 
     /// The sender can be reached again, it seems.
     pub(super) fn hurry(&mut self, now: Now) {
+        if let State::Telling { tells, .. } = &mut self.state {
+            *tells = 0;
+        }
         if let State::Queued { backoff, retry_at } | State::Telling { backoff, retry_at, .. } =
             &mut self.state
         {
@@ -137,20 +152,25 @@ impl Receiving {
         if self.deadline().is_none_or(|at| step.now.monotonic < at) {
             return;
         }
-        if let State::Running { link, heard_at, .. } = &mut self.state {
+        if let State::Running { heard_at, .. } = &mut self.state {
             *heard_at = step.now.monotonic;
-            let link = *link;
-            self.ask(link, step.out);
+            self.ask(step.out);
             return;
         }
         let transfer = self.id();
         match (&mut self.state, link) {
-            (State::Queued { .. }, Some(link)) => self.start(link, step),
-            (State::Queued { backoff, retry_at }, None) => {
+            (State::Queued { backoff, retry_at }, link) => {
                 *retry_at = backoff.next(step.now.monotonic);
-                self.need_link(step.out);
+                match (&self.holding, link) {
+                    (Holding::Unknown, _) => self.open(step.out),
+                    (Holding::Nothing | Holding::Ranges(_), Some(link)) => return self.start(link, step),
+                    (Holding::Asked | Holding::Nothing | Holding::Ranges(_), _) => {}
+                }
+                if link.is_none() {
+                    self.need_link(step.out);
+                }
             }
-            (State::Telling { tells: TELLS_MAX, .. }, _) => self.forget(),
+            (State::Telling { tells: TELLS_MAX, .. }, _) => self.forget(step.out),
             (State::Telling { digest, backoff, retry_at, tells }, link) => {
                 *retry_at = backoff.next(step.now.monotonic);
                 let Some(link) = link else { return self.need_link(step.out) };
@@ -169,68 +189,112 @@ impl Receiving {
         }
     }
 
-    fn start(&mut self, link: LinkId, step: &mut Step<'_>) {
+    /// Has the shell look at what an earlier run left.
+    fn open(&mut self, out: &mut Vec<TransferEffect>) {
         let record = &self.ledger.record;
         let Some(folder) = record.folder.clone() else { return };
-        let (transfer, limit) = (record.id, record.limit);
-        step.out.push(TransferEffect::Job(TransferJob::Receive {
-            transfer,
-            link,
+        out.push(TransferEffect::Job(TransferJob::Open {
+            transfer: record.id,
             folder,
             manifest: record.manifest,
             entries: record.entries,
             bytes: record.bytes,
             sealed: record.sealed,
         }));
+        self.holding = Holding::Asked;
+    }
+
+    /// The shell has looked.
+    pub(super) fn handle_opened(&mut self, result: Result<Held, TransferFault>, step: &mut Step<'_>) {
+        let (Holding::Asked, State::Queued { .. }) = (&self.holding, &self.state) else { return };
+        let held = match result {
+            Ok(held) => held,
+            Err(fault) => return self.handle_fault(fault, step),
+        };
+        self.ledger.go_on(TransferState::Queued, step.now);
+        self.ledger.verified(0);
+        match held {
+            Held::Nothing => self.holding = Holding::Nothing,
+            Held::Manifest(layouted) => self.holding = Holding::Ranges(Ranges::new(&layouted)),
+            Held::Everything => {
+                self.ledger.verified(self.ledger.record.bytes);
+                self.finish(step);
+                return;
+            }
+        }
+        self.hurry(step.now);
+        self.finish_if_complete(step);
+    }
+
+    fn start(&mut self, link: LinkId, step: &mut Step<'_>) {
+        let (transfer, limit) = (self.id(), self.ledger.record.limit);
+        step.out.push(TransferEffect::Job(TransferJob::Expect { transfer, link }));
         self.state = State::Running { link, wanted: SpanSet::default(), heard_at: step.now.monotonic };
-        self.ledger.enter(TransferState::Running, step.now);
+        self.ledger.go_on(TransferState::Running, step.now);
         if limit > 0 {
             let frame = TransferFrame::Pace { transfer, bytes_per_s: limit };
             step.out.push(TransferEffect::SendFrame { link, frame });
         }
-        self.ask(link, step.out);
+        self.ask(step.out);
     }
 
     /// Asks for everything that is missing, or for as much as one frame can name.
-    fn ask(&mut self, link: LinkId, out: &mut Vec<TransferEffect>) {
+    fn ask(&mut self, out: &mut Vec<TransferEffect>) {
         let transfer = self.id();
-        let spans = match &self.missing {
+        let State::Running { link, wanted, .. } = &mut self.state else { return };
+        let ranges = self.holding.ranges().map(|ranges| ranges.wanted());
+        let manifest = ranges.is_none();
+        let spans = match ranges {
             None => vec![Span { start: 0, end: u64::MAX }],
-            Some(missing) => missing.spans(WANT_SPANS_MAX),
+            Some(ranges) => ranges.spans(WANT_SPANS_MAX),
         };
-        if let State::Running { wanted, .. } = &mut self.state {
-            *wanted = SpanSet::from_spans(&spans, u64::MAX);
-        }
-        let manifest = self.missing.is_none();
+        *wanted = SpanSet::from_spans(&spans, u64::MAX);
         let want = List::new(spans).unwrap_or_default();
-        out.push(TransferEffect::SendFrame {
-            link,
-            frame: TransferFrame::Accept { transfer, manifest, want },
-        });
+        let frame = TransferFrame::Accept { transfer, manifest, want };
+        out.push(TransferEffect::SendFrame { link: *link, frame });
+    }
+
+    /// Asks again when everything that was asked for is here or was refused.
+    fn ask_for_the_rest(&mut self, out: &mut Vec<TransferEffect>) {
+        let State::Running { wanted, .. } = &self.state else { return };
+        let is_left = self.holding.ranges().is_some_and(|ranges| !ranges.wanted().is_empty());
+        if wanted.is_empty() && is_left {
+            self.ask(out);
+        }
     }
 
     /// The shell knows the manifest, or refuses it.
     pub(super) fn handle_manifest(&mut self, result: Result<Layouted, TransferFault>, step: &mut Step<'_>) {
         // It may come after its link was lost, and counts then, too; but it counts once.
-        if self.missing.is_some() || !matches!(self.state, State::Queued { .. } | State::Running { .. }) {
+        let (Holding::Nothing, State::Queued { .. } | State::Running { .. }) = (&self.holding, &self.state)
+        else {
             return;
+        };
+        let layouted = match result {
+            Ok(layouted) => layouted,
+            Err(fault) => return self.handle_fault(fault, step),
+        };
+        let ranges = Ranges::new(&layouted);
+        if let State::Running { heard_at, wanted, .. } = &mut self.state {
+            *heard_at = step.now.monotonic;
+            *wanted = ranges.wanted();
         }
-        match result {
-            Ok(layouted) => {
-                let missing = SpanSet::from_spans(&layouted.missing, layouted.ranges);
-                if let State::Running { heard_at, wanted, .. } = &mut self.state {
-                    *heard_at = step.now.monotonic;
-                    wanted.clone_from(&missing);
-                }
-                self.missing = Some(missing);
-                self.ledger.verified(layouted.bytes);
-                self.finish_if_complete(step);
-            }
-            // The silence is noticed, and it is asked for again.
-            Err(TransferFault::LinkLost | TransferFault::Stopped) => {}
-            Err(TransferFault::Disk(failure)) => self.fail(failure, step),
-            Err(TransferFault::Peer(text)) => self.fail(Failure::shared(text), step),
-        }
+        self.holding = Holding::Ranges(ranges);
+        self.finish_if_complete(step);
+    }
+
+    /// What an earlier run left has been read again: so many bytes in sound ranges, and spoiled ones.
+    pub(super) fn handle_checked(
+        &mut self,
+        (sound, bytes): (&[Span], u64),
+        spoiled: &[Span],
+        step: &mut Step<'_>,
+    ) {
+        let Some(ranges) = self.holding.ranges() else { return };
+        ranges.checked(sound, spoiled);
+        self.ledger.verified(self.ledger.record.done + bytes);
+        self.finish_if_complete(step);
+        self.ask_for_the_rest(step.out);
     }
 
     /// A range is here, or was refused.
@@ -240,40 +304,86 @@ impl Receiving {
         result: Result<u64, TransferFault>,
         step: &mut Step<'_>,
     ) {
-        if matches!(
-            self.state,
-            State::Offered | State::Verifying { .. } | State::Telling { .. } | State::Over
-        ) {
-            return;
-        }
-        match result {
+        let Some(ranges) = self.holding.ranges() else { return };
+        let fault = match result {
             Ok(bytes) => {
-                if !self.missing.as_mut().is_some_and(|missing| missing.remove(range)) {
+                if !ranges.arrived(range) {
                     return;
                 }
+                self.disk.reset();
+                self.sender.reset();
                 self.ledger.verified(self.ledger.record.done + bytes);
-                let mut asked_all = None;
-                if let State::Running { link, wanted, heard_at } = &mut self.state {
-                    *heard_at = step.now.monotonic;
-                    wanted.remove(range);
-                    asked_all = wanted.is_empty().then_some(*link);
-                }
-                self.finish_if_complete(step);
-                if let (Some(link), State::Running { .. }) = (asked_all, &self.state) {
-                    self.ask(link, step.out);
-                }
+                None
             }
-            Err(TransferFault::LinkLost | TransferFault::Stopped) => {}
-            Err(TransferFault::Disk(failure)) => self.fail(failure, step),
-            Err(TransferFault::Peer(text)) => self.fail(Failure::shared(text), step),
+            Err(TransferFault::Peer(text)) => ranges.refused(range).map(|times| {
+                let peer = &self.ledger.record.peer;
+                TransferFault::Peer(format!("{peer} sent it broken {times} times: {text}"))
+            }),
+            Err(TransferFault::Stalled) => None,
+            Err(fault) => Some(fault),
+        };
+        if let Some(fault) = fault {
+            return self.handle_fault(fault, step);
         }
+        if let State::Running { wanted, heard_at, .. } = &mut self.state {
+            *heard_at = step.now.monotonic;
+            wanted.remove(range);
+        }
+        self.finish_if_complete(step);
+        self.ask_for_the_rest(step.out);
     }
 
     fn finish_if_complete(&mut self, step: &mut Step<'_>) {
-        if self.missing.as_ref().is_some_and(SpanSet::is_empty) {
-            self.state = State::Verifying { link: self.link() };
-            self.ledger.enter(TransferState::Verifying, step.now);
-            step.out.push(TransferEffect::Job(TransferJob::Finish { transfer: self.id() }));
+        let is_complete = self.holding.ranges().is_some_and(|ranges| ranges.is_complete());
+        if is_complete && matches!(self.state, State::Queued { .. } | State::Running { .. }) {
+            self.finish(step);
+        }
+    }
+
+    fn finish(&mut self, step: &mut Step<'_>) {
+        self.state = State::Verifying { link: self.link() };
+        self.ledger.enter(TransferState::Verifying, step.now);
+        step.out.push(TransferEffect::Job(TransferJob::Finish { transfer: self.id() }));
+    }
+
+    /// Something went wrong that may end it.
+    fn handle_fault(&mut self, fault: TransferFault, step: &mut Step<'_>) {
+        if !matches!(self.state, State::Queued { .. } | State::Running { .. } | State::Verifying { .. }) {
+            return;
+        }
+        match fault {
+            // The silence is noticed, and it is asked for again.
+            TransferFault::LinkLost | TransferFault::Stopped | TransferFault::Stalled => {}
+            TransferFault::Disk(failure) => self.hold_up(failure, step),
+            TransferFault::Lasting(failure) => self.fail(failure, step),
+            TransferFault::Peer(text) => self.fail(Failure::shared(text), step),
+        }
+    }
+
+    /// The disk refuses: nothing is received until it does not, and then all that is there is looked at anew.
+    fn hold_up(&mut self, failure: Failure, step: &mut Step<'_>) {
+        let transfer = self.id();
+        if let Some(link) = self.link() {
+            let frame = TransferFrame::Wait { transfer, text: Text::truncated(&failure.told) };
+            step.out.push(TransferEffect::SendFrame { link, frame });
+        }
+        step.out.push(TransferEffect::Job(TransferJob::Stop { transfer, discard: false }));
+        self.holding = Holding::Unknown;
+        let retry_at = self.disk.next(step.now.monotonic);
+        self.state = State::Queued { backoff: self.disk, retry_at };
+        self.ledger.hold_up(failure.text, step.now);
+    }
+
+    /// The sender cannot go on now. It is asked again after a while.
+    pub(super) fn handle_wait(&mut self, on: LinkId, text: &str, now: Now) {
+        if let State::Telling { tells, .. } = &mut self.state {
+            *tells = 0;
+        }
+        if matches!(self.state, State::Running { link, .. } if link == on) {
+            let retry_at = self.sender.next(now.monotonic);
+            self.state = State::Queued { backoff: self.sender, retry_at };
+            let text = format!("{} waits: {text}", self.ledger.record.peer);
+            self.ledger.hold_up(text, now);
         }
     }
 
@@ -290,7 +400,7 @@ impl Receiving {
         let State::Verifying { link } = self.state else { return };
         match result {
             Ok(digest) => {
-                let bytes = self.ledger.record.bytes;
+                let (transfer, bytes) = (self.id(), self.ledger.record.bytes);
                 let record = self.ledger.change();
                 record.digest = Some(digest);
                 record.untold = true;
@@ -298,18 +408,18 @@ impl Receiving {
                 self.ledger.enter(TransferState::Done, step.now);
                 let backoff = Backoff::default();
                 self.state = State::Telling { digest, backoff, retry_at: step.now.monotonic, tells: 0 };
+                // Performed when the end is on disk: then nobody needs what it was made from.
+                step.out.push(TransferEffect::Job(TransferJob::Stop { transfer, discard: true }));
                 self.proceed(link, step);
             }
-            Err(TransferFault::Disk(failure)) => self.fail(failure, step),
-            Err(TransferFault::Peer(text)) => self.fail(Failure::shared(text), step),
-            Err(TransferFault::LinkLost | TransferFault::Stopped) => {}
+            Err(fault) => self.handle_fault(fault, step),
         }
     }
 
     /// The sender knows no such transfer (any more): told, or too late.
     pub(super) fn handle_gone(&mut self, step: &mut Step<'_>) {
         match self.state {
-            State::Telling { .. } => self.forget(),
+            State::Telling { .. } => self.forget(step.out),
             State::Queued { .. } | State::Running { .. } => {
                 let text = "the sender no longer has it on offer; ask for it to be sent again".to_owned();
                 self.end(TransferState::Failed, Some(text), step);
@@ -318,9 +428,11 @@ impl Receiving {
         }
     }
 
-    fn forget(&mut self) {
+    fn forget(&mut self, out: &mut Vec<TransferEffect>) {
         self.ledger.change().untold = false;
         self.state = State::Over;
+        // Once more: this process may have begun after the end.
+        out.push(TransferEffect::Job(TransferJob::Stop { transfer: self.id(), discard: true }));
     }
 
     /// A limit of ours.
@@ -407,7 +519,7 @@ impl Receiving {
     pub(super) fn end(&mut self, state: TransferState, text: Option<String>, step: &mut Step<'_>) {
         match self.state {
             State::Over => {}
-            State::Telling { .. } => self.forget(),
+            State::Telling { .. } => self.forget(step.out),
             State::Offered | State::Queued { .. } | State::Running { .. } | State::Verifying { .. } => {
                 self.state = State::Over;
                 self.ledger.enter(state, step.now);

@@ -143,7 +143,7 @@ impl Sending {
         if self.ledger.record.device.is_none() {
             self.ledger.change().device = Some(asked.device);
         }
-        self.ledger.enter(TransferState::Running, step.now);
+        self.ledger.go_on(TransferState::Running, step.now);
         let peer = self.ledger.record.peer.clone();
         step.out.push(TransferEffect::Job(TransferJob::Flow(Flow { transfer, peer, link, weight: 1 })));
         self.pace(step.out);
@@ -202,7 +202,9 @@ impl Sending {
             Ok(()) | Err(TransferFault::Stopped) => {}
             // The receiver knows what it has, and asks again.
             Err(TransferFault::LinkLost) => self.wait(step.now),
-            Err(TransferFault::Disk(failure)) => self.fail(failure, step),
+            Err(TransferFault::Stalled) => {}
+            Err(TransferFault::Disk(failure)) => self.hold_up(failure, step),
+            Err(TransferFault::Lasting(failure)) => self.fail(failure, step),
             Err(TransferFault::Peer(text)) => self.fail(Failure::shared(text), step),
         }
     }
@@ -221,7 +223,7 @@ impl Sending {
         }
         let asked = matches!(self.state, State::Verifying { .. });
         self.state = State::Verifying { link: Some(on), theirs };
-        self.ledger.enter(TransferState::Verifying, step.now);
+        self.ledger.go_on(TransferState::Verifying, step.now);
         if !asked {
             step.out.push(TransferEffect::Job(TransferJob::Digest { transfer: self.id() }));
         }
@@ -249,9 +251,12 @@ impl Sending {
                 ),
                 step,
             ),
-            Err(TransferFault::Disk(failure)) => self.fail(failure, step),
+            Err(TransferFault::Disk(failure)) => self.hold_up(failure, step),
+            Err(TransferFault::Lasting(failure)) => self.fail(failure, step),
             Err(TransferFault::Peer(text)) => self.fail(Failure::shared(text), step),
-            Err(TransferFault::LinkLost | TransferFault::Stopped) => self.wait(step.now),
+            Err(TransferFault::LinkLost | TransferFault::Stopped | TransferFault::Stalled) => {
+                self.wait(step.now);
+            }
         }
     }
 
@@ -295,6 +300,30 @@ impl Sending {
     fn wait(&mut self, now: Now) {
         self.state = State::Waiting;
         self.ledger.enter(TransferState::Queued, now);
+    }
+
+    /// A file of ours cannot be read now. The receiver asks again after a while, and then it is tried again.
+    fn hold_up(&mut self, failure: Failure, step: &mut Step<'_>) {
+        let transfer = self.id();
+        if let Some(link) = self.link() {
+            let frame = TransferFrame::Wait { transfer, text: Text::truncated(&failure.told) };
+            step.out.push(TransferEffect::SendFrame { link, frame });
+        }
+        // Files are opened anew then.
+        step.out.push(TransferEffect::Job(TransferJob::Stop { transfer, discard: false }));
+        self.state = State::Waiting;
+        self.ledger.hold_up(failure.text, step.now);
+    }
+
+    /// The receiver cannot go on now. What is on its way is not wanted any more.
+    pub(super) fn handle_wait(&mut self, on: LinkId, text: &str, step: &mut Step<'_>) {
+        let transfer = self.id();
+        if matches!(self.state, State::Running { link, .. } if link == on) {
+            step.out.push(TransferEffect::Job(TransferJob::Stop { transfer, discard: false }));
+            self.state = State::Waiting;
+            let text = format!("{} waits: {text}", self.ledger.record.peer);
+            self.ledger.hold_up(text, step.now);
+        }
     }
 
     /// The receiver's side is over.

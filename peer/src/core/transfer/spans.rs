@@ -56,6 +56,26 @@ impl SpanSet {
         true
     }
 
+    /// Takes the numbers of another set out.
+    pub fn remove_all(&mut self, other: &Self) {
+        for (&start, &end) in &other.0 {
+            self.remove_span(start, end);
+        }
+    }
+
+    fn remove_span(&mut self, start: u64, end: u64) {
+        while let Some((&first, &last)) = self.0.range(..end).next_back()
+            && last > start
+        {
+            self.0.remove(&first);
+            self.insert_span(first, start.min(last));
+            self.insert_span(end.max(first), last);
+            if first <= start {
+                return;
+            }
+        }
+    }
+
     /// Whether the number is in.
     #[must_use]
     pub fn contains(&self, number: u64) -> bool {
@@ -106,11 +126,15 @@ mod tests {
         #[test]
         fn it_holds_what_a_plain_set_would_hold(
             spans in proptest::collection::vec((0..40u64, 0..40u64), 0..6),
+            others in proptest::collection::vec((0..40u64, 0..40u64), 0..6),
             steps in proptest::collection::vec((any::<bool>(), 0..40u64), 0..60),
         ) {
-            let spans: Vec<Span> = spans.into_iter().map(|(start, end)| span(start, end)).collect();
+            let [spans, others] = [spans, others]
+                .map(|spans| spans.into_iter().map(|(start, end)| span(start, end)).collect::<Vec<_>>());
             let mut set = SpanSet::from_spans(&spans, 30);
             let mut model: BTreeSet<u64> = spans.iter().flat_map(|s| s.start..s.end.min(30)).collect();
+            set.remove_all(&SpanSet::from_spans(&others, 35));
+            model.retain(|number| !others.iter().any(|s| (s.start..s.end.min(35)).contains(number)));
             for (insert, number) in steps {
                 if insert {
                     set.insert(number);

@@ -317,6 +317,13 @@ impl Transfers {
                     receiving.handle_hold(link, hold, step.now);
                 }
             }
+            TransferFrame::Wait { text, .. } => {
+                if let Some(sending) = sending {
+                    sending.handle_wait(link, text.as_str(), step);
+                } else if let Some(receiving) = receiving {
+                    receiving.handle_wait(link, text.as_str(), step.now);
+                }
+            }
             TransferFrame::Gone { .. } => {
                 if let Some(receiving) = receiving {
                     receiving.handle_gone(step);
@@ -344,12 +351,18 @@ impl Transfers {
                 TransferReport::Digested { result, .. } => transfer.handle_digest(result, step),
                 TransferReport::Moved { bytes, .. } => transfer.ledger.moved(bytes, step.now),
                 TransferReport::Scanned { .. }
+                | TransferReport::Opened { .. }
+                | TransferReport::Checked { .. }
                 | TransferReport::ManifestReceived { .. }
                 | TransferReport::RangeReceived { .. }
                 | TransferReport::Finished { .. } => {}
             }
         } else if let Some(transfer) = self.receiving.get_mut(&id) {
             match report {
+                TransferReport::Opened { result, .. } => transfer.handle_opened(result, step),
+                TransferReport::Checked { sound, bytes, spoiled, .. } => {
+                    transfer.handle_checked((&sound, bytes), &spoiled, step);
+                }
                 TransferReport::ManifestReceived { result, .. } => {
                     transfer.handle_manifest(result, step);
                 }

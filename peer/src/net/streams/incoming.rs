@@ -11,7 +11,7 @@ use hobnob_wire::layout::Range;
 use hobnob_wire::record::RecordError;
 use hobnob_wire::seal::TAG_BYTES;
 use hobnob_wire::transfer::{RangeCoding, RangeTrailer, StreamHeader};
-use hobnob_wire::tree::{RangeHash, RangeHasher, TransferHasher, transfer_digest};
+use hobnob_wire::tree::RangeHasher;
 use quinn::RecvStream;
 use tokio::sync::{Semaphore, watch};
 
@@ -19,11 +19,10 @@ use super::coding;
 use super::moved::Moved;
 use super::records::{Records, StreamError, stop};
 use super::tasks::Tasks;
-use super::{TransferShell, blocking, clean, lock};
+use super::{TransferShell, blocking, lock};
 use crate::core::input::LinkId;
 use crate::core::transfer::job::{TransferFault, TransferReport};
 use crate::disk::staging::Staging;
-use crate::disk::trouble::DiskError;
 
 /// Room for the record of a trailer: its 32 bytes and a tag.
 const TRAILER_ROOM: usize = 64;
@@ -49,12 +48,10 @@ pub(super) struct Incoming {
     abandoned: Mutex<bool>,
     /// Where it is written, once the manifest is here.
     pub(super) staging: watch::Sender<Option<Arc<Staging>>>,
-    /// Whether the manifest is on its way, or here.
+    /// Whether the manifest is on its way, or here, or nobody has looked yet whether it is.
     pub(super) manifest_claimed: Mutex<bool>,
     /// Ranges on their way.
     claimed: Mutex<BTreeSet<u64>>,
-    /// Hashes of what is here.
-    hashes: Mutex<TransferHasher>,
     moved: Moved,
     pub(super) tasks: Tasks,
 }
@@ -100,9 +97,8 @@ impl Incoming {
             link: Mutex::default(),
             abandoned: Mutex::default(),
             staging: watch::Sender::new(None),
-            manifest_claimed: Mutex::default(),
+            manifest_claimed: Mutex::new(true),
             claimed: Mutex::default(),
-            hashes: Mutex::default(),
             moved: Moved::default(),
             tasks: Tasks::default(),
         }
@@ -127,19 +123,17 @@ impl Incoming {
     }
 
     /// Prepares the folder, unless it has been given up: whoever gives it up removes what is there then, once.
-    pub(super) fn prepare(
+    pub(super) fn prepare<T>(
         &self,
-        prepare: impl FnOnce() -> Result<Staging, TransferFault>,
-    ) -> Result<Staging, TransferFault> {
+        prepare: impl FnOnce() -> Result<T, TransferFault>,
+    ) -> Result<T, TransferFault> {
         let abandoned = lock(&self.abandoned);
         if *abandoned { Err(TransferFault::Stopped) } else { prepare() }
     }
 
     fn claim(self: &Arc<Self>, range: u64) -> Option<Claim> {
-        if lock(&self.hashes).has(range) || !lock(&self.claimed).insert(range) {
-            return None;
-        }
-        Some(Claim { incoming: Arc::clone(self), range })
+        let is_free = lock(&self.claimed).insert(range);
+        is_free.then(|| Claim { incoming: Arc::clone(self), range })
     }
 }
 
@@ -263,30 +257,33 @@ impl TransferShell {
             return;
         };
         let Ok(_slot) = slots.acquire().await else { return };
-        let Some(range) = staging.layout().range(number) else {
+        let is_wanted = !staging.tally().has(number);
+        let Some(range) = staging.layout().range(number).filter(|_| is_wanted) else {
             records.stop(StreamClose::Unexpected);
             return;
         };
         let bytes = range.bytes();
         let awaited = Awaited { number, range, coding, staging: Arc::clone(&staging) };
         let result = match self.read_range(&incoming, &mut records, awaited).await {
-            Ok(hash) => {
-                lock(&incoming.hashes).add(number, hash);
-                Ok(bytes)
-            }
+            Ok(()) => Ok(bytes),
             Err(RangeError::Stream(StreamError::Lost)) => Err(TransferFault::LinkLost),
+            Err(RangeError::Stream(StreamError::Stalled)) => {
+                records.stop(StreamClose::Stalled);
+                Err(TransferFault::Stalled)
+            }
             Err(RangeError::Stream(error)) => {
                 records.stop(StreamClose::BadRecord);
-                Err(TransferFault::Peer(format!(
-                    "{} did not arrive as it was sent ({error}); ask for it to be sent again",
-                    staging.file_of(number)
-                )))
+                let file = staging.file_of(number);
+                Err(TransferFault::Peer(format!("{file} did not arrive as it was sent ({error})")))
             }
             Err(RangeError::Fault(code, fault)) => {
                 records.stop(code);
                 Err(fault)
             }
         };
+        if let Err(TransferFault::Peer(error)) = &result {
+            tracing::warn!(%transfer, range = number, error, "a range arrived broken");
+        }
         drop(claim);
         self.report(TransferReport::RangeReceived { transfer, range: number, result }).await;
     }
@@ -297,7 +294,7 @@ impl TransferShell {
         incoming: &Incoming,
         records: &mut Records,
         awaited: Awaited,
-    ) -> Result<RangeHash, RangeError> {
+    ) -> Result<(), RangeError> {
         let Awaited { number, range, coding, staging } = awaited;
         let len = usize::try_from(range.bytes()).unwrap_or(usize::MAX);
         let mut body = Body { incoming, records, buffer: self.buffer(len + TRAILER_ROOM), len };
@@ -325,24 +322,20 @@ impl TransferShell {
             }
         };
         if hash.hash != trailer.hash {
-            let file = staging.file_of(number);
-            let text = format!("the bytes of {file} do not match their hash; ask for it to be sent again");
+            let text = format!("the bytes of {} do not match their hash", staging.file_of(number));
             return Err(RangeError::Fault(StreamClose::HashMismatch, TransferFault::Peer(text)));
         }
         let buffer = body.buffer;
         let (written, buffer) = blocking(move || {
             let written = match (coding, &range) {
-                (RangeCoding::Hole, Range::Slice(slice)) => staging.write_hole(slice),
-                _ => staging.write(&range, &buffer[..len]),
+                (RangeCoding::Hole, Range::Slice(slice)) => staging.write_hole(number, slice, &hash),
+                _ => staging.write(number, &buffer[..len], &hash),
             };
             (written, buffer)
         })
         .await;
         self.give_back(buffer);
-        match written {
-            Ok(()) => Ok(hash),
-            Err(error) => Err(RangeError::Fault(StreamClose::Disk, error.into())),
-        }
+        written.map_err(|error| RangeError::Fault(StreamClose::Disk, error.into()))
     }
 
     /// Puts everything in place and reports the digest over all files.
@@ -352,17 +345,7 @@ impl TransferShell {
         tasks.tasks.spawn(&self.0.runtime, async move {
             let staging = incoming.staging.borrow().clone();
             let Some(staging) = staging else { return };
-            let folder = shell.0.folder.clone();
-            let work = move || {
-                let files = lock(&incoming.hashes).files(staging.layout()).unwrap_or_default();
-                staging.finish()?;
-                if let Err(error) = clean(&folder, transfer) {
-                    tracing::warn!(%transfer, %error, "the list of files of a transfer could not be removed");
-                }
-                Ok(transfer_digest(&files))
-            };
-            let result = blocking(work).await.map_err(|error: DiskError| error.into());
-            lock(&shell.0.incoming).remove(&transfer);
+            let result = blocking(move || staging.finish()).await.map_err(TransferFault::from);
             shell.report(TransferReport::Finished { transfer, result }).await;
         });
     }

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use hobnob_wire::close::StreamClose;
 use hobnob_wire::codec;
-use hobnob_wire::transfer::{EntryKind, ManifestEntry, ManifestHasher, ManifestPart, Span};
+use hobnob_wire::transfer::{EntryKind, ManifestEntry, ManifestHasher, ManifestPart};
 
 use super::incoming::{Incoming, Promise};
+use super::opening::layouted;
 use super::records::{Records, StreamError};
 use super::{TransferShell, blocking, lock};
-use crate::core::transfer::job::{Layouted, TransferFault, TransferReport};
+use crate::core::transfer::job::{TransferFault, TransferReport};
 use crate::core::transfer::names::{BadName, Names};
 use crate::disk::spool::{Spool, SpoolHead, SpoolWriter, spool_path};
 use crate::disk::staging::Staging;
@@ -81,7 +82,7 @@ impl Arriving {
         }
         writer.finish()?;
         let spool = Spool::open(spool_path(transfers, promise.transfer))?;
-        Ok(Staging::create(promise.folder, promise.transfer, spool)?)
+        Ok(Staging::open(transfers, promise.folder, promise.transfer, spool)?)
     }
 }
 
@@ -103,13 +104,13 @@ impl TransferShell {
         *lock(&incoming.manifest_claimed) = result.is_ok();
         let (staging, result) = match result {
             Ok(staging) => {
-                let ranges = staging.layout().ranges();
-                let missing = if ranges > 0 { vec![Span { start: 0, end: ranges }] } else { Vec::new() };
-                (Some(staging), Ok(Layouted { ranges, missing, bytes: 0 }))
+                let layouted = layouted(&staging);
+                (Some(Arc::new(staging)), Ok(layouted))
             }
             Err(fault) => {
                 records.stop(match fault {
-                    TransferFault::Disk(_) => StreamClose::Disk,
+                    TransferFault::Disk(_) | TransferFault::Lasting(_) => StreamClose::Disk,
+                    TransferFault::Stalled => StreamClose::Stalled,
                     TransferFault::LinkLost | TransferFault::Stopped | TransferFault::Peer(_) => {
                         StreamClose::BadRecord
                     }
@@ -120,7 +121,9 @@ impl TransferShell {
         // First the report, then the ranges: the core knows the manifest before it hears of a range.
         self.report(TransferReport::ManifestReceived { transfer, result }).await;
         if let Some(staging) = staging {
-            incoming.staging.send_replace(Some(Arc::new(staging)));
+            incoming.staging.send_replace(Some(Arc::clone(&staging)));
+            // The list may have been lost while ranges were not.
+            self.check(&incoming, staging).await;
         }
     }
 
@@ -135,6 +138,7 @@ impl TransferShell {
         loop {
             let (len, last) = records.next(&mut room).await.map_err(|error| match error {
                 StreamError::Lost => TransferFault::LinkLost,
+                StreamError::Stalled => TransferFault::Stalled,
                 StreamError::Record(_) | StreamError::Frame(_) | StreamError::Packed => TransferFault::Peer(
                     format!("the list of files did not arrive as it was sent ({error}); ask for a new offer"),
                 ),

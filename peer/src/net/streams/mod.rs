@@ -10,6 +10,7 @@
 //! | --- | --- |
 //! | `coding` | how the bytes of a range travel |
 //! | `outgoing` | sends manifests and ranges |
+//! | `opening` | makes ready to receive, with what an earlier run left |
 //! | `incoming` | takes streams of the other side in, and puts in place |
 //! | `manifest` | takes a manifest in |
 //! | `records` | reads records from a stream |
@@ -21,6 +22,7 @@ mod coding;
 mod incoming;
 mod manifest;
 mod moved;
+mod opening;
 mod outgoing;
 mod pacer;
 mod records;
@@ -36,6 +38,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use hobnob_wire::TransferId;
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc};
+use tokio::task::JoinHandle;
 
 use self::incoming::Incoming;
 use self::outgoing::Outgoing;
@@ -44,7 +47,7 @@ use super::handle::LinkHandle;
 use crate::core::input::LinkId;
 use crate::core::transfer::job::{Failure, TransferFault, TransferJob, TransferReport};
 use crate::disk::trouble::DiskError;
-use crate::disk::{scan, spool, staging};
+use crate::disk::{scan, spool, staging, tally};
 
 /// Ranges that one link may have in memory on the receiving side. As many as an honest sender has on their way.
 const LINK_RANGES_MAX: usize = 16;
@@ -64,6 +67,8 @@ struct Shell {
     links: Mutex<BTreeMap<LinkId, Link>>,
     outgoing: Mutex<BTreeMap<TransferId, Arc<Outgoing>>>,
     incoming: Mutex<BTreeMap<TransferId, Arc<Incoming>>>,
+    /// Transfers that are being stopped: what is opened anew waits for that.
+    endings: Mutex<BTreeMap<TransferId, JoinHandle<()>>>,
     /// Buffers of ranges that have been written, to be used again.
     buffers: Mutex<Vec<Vec<u8>>>,
     pacer: Pacer,
@@ -98,6 +103,7 @@ impl TransferShell {
             links: Mutex::default(),
             outgoing: Mutex::default(),
             incoming: Mutex::default(),
+            endings: Mutex::default(),
             buffers: Mutex::default(),
             pacer: Pacer::default(),
         })))
@@ -139,10 +145,13 @@ impl TransferShell {
                 self.send_range(transfer, link, range, sealed);
             }
             TransferJob::Digest { transfer } => self.digest(transfer),
-            TransferJob::Receive { transfer, link, folder, manifest, entries, bytes, sealed } => {
-                let promise = incoming::Promise { transfer, folder, manifest, entries, bytes, sealed };
-                let mut known = lock(&self.0.incoming);
-                known.entry(transfer).or_insert_with(|| Arc::new(Incoming::new(promise))).expect_on(link);
+            TransferJob::Open { transfer, folder, manifest, entries, bytes, sealed } => {
+                self.open(incoming::Promise { transfer, folder, manifest, entries, bytes, sealed });
+            }
+            TransferJob::Expect { transfer, link } => {
+                if let Some(incoming) = lock(&self.0.incoming).get(&transfer) {
+                    incoming.expect_on(link);
+                }
             }
             TransferJob::Finish { transfer } => self.finish(transfer),
             TransferJob::Limit { of, bytes_per_s } => self.0.pacer.set_limit(of, bytes_per_s),
@@ -160,18 +169,29 @@ impl TransferShell {
         if let Some(incoming) = &incoming {
             incoming.tasks.stop();
         }
-        if !discard {
+        if !discard && incoming.is_none() {
             return;
         }
+        let mut endings = lock(&self.0.endings);
+        endings.retain(|_, ending| !ending.is_finished());
+        let before = endings.remove(&transfer);
         let folder = self.0.folder.clone();
-        self.0.runtime.spawn_blocking(move || {
-            if let Some(incoming) = incoming {
-                incoming.abandon();
+        let ending = self.0.runtime.spawn(async move {
+            if let Some(before) = before {
+                // It fails only when the runtime ends.
+                let _ = before.await;
             }
-            if let Err(error) = clean(&folder, transfer) {
-                tracing::warn!(%transfer, %error, "what a transfer left behind could not be removed");
-            }
+            let end = move || {
+                if let Some(incoming) = incoming {
+                    incoming.abandon();
+                }
+                if discard && let Err(error) = clean(&folder, transfer) {
+                    tracing::warn!(%transfer, %error, "what a transfer left behind could not be removed");
+                }
+            };
+            blocking(end).await;
         });
+        endings.insert(transfer, ending);
     }
 
     fn link(&self, link: LinkId) -> Option<Link> {
@@ -207,13 +227,20 @@ impl TransferShell {
 /// Removes what a transfer left on the disk, but not what is in place.
 fn clean(transfers: &Path, transfer: TransferId) -> Result<(), DiskError> {
     let path = spool::spool_path(transfers, transfer);
-    if !path.exists() {
-        return Ok(());
-    }
-    if let Some(folder) = spool::Spool::open_head(&path)?.folder {
+    if path.exists()
+        && let Some(folder) = spool::Spool::open_head(&path)?.folder
+    {
         staging::discard(&folder, transfer)?;
     }
-    std::fs::remove_file(&path).map_err(|cause| DiskError::system("remove", &path, cause))
+    for path in [path, tally::tally_path(transfers, transfer)] {
+        match std::fs::remove_file(&path) {
+            Err(cause) if cause.kind() != io::ErrorKind::NotFound => {
+                return Err(DiskError::system("remove", &path, cause));
+            }
+            Ok(()) | Err(_) => {}
+        }
+    }
+    Ok(())
 }
 
 /// Runs `work` where it may block.
@@ -230,6 +257,7 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
 
 impl From<DiskError> for TransferFault {
     fn from(error: DiskError) -> Self {
-        Self::Disk(Failure { text: error.to_string(), told: error.told() })
+        let failure = Failure { text: error.to_string(), told: error.told() };
+        if error.is_lasting() { Self::Lasting(failure) } else { Self::Disk(failure) }
     }
 }

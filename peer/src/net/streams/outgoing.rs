@@ -1,32 +1,33 @@
 //! Sends manifests and ranges.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use hobnob_wire::TransferId;
 use hobnob_wire::close::StreamClose;
-use hobnob_wire::limits::RECORD_BYTES_MAX;
 use hobnob_wire::seal::SealKey;
 use hobnob_wire::transfer::StreamHeader;
-use hobnob_wire::tree::{RangeHasher, TransferHasher, transfer_digest};
 use quinn::{SendStream, VarInt, WriteError};
 use tokio::sync::OnceCell;
+use tokio::time::timeout;
 
 use super::coding::{RecordCutter, prepare};
 use super::moved::Moved;
 use super::tasks::Tasks;
-use super::{BULK_PRIORITY, TransferShell, blocking, lock};
+use super::{BULK_PRIORITY, TransferShell, blocking};
 use crate::core::input::LinkId;
 use crate::core::transfer::job::{TransferFault, TransferReport};
 use crate::disk::source::Source;
 use crate::disk::trouble::DiskError;
 
+/// A stream of which the other side takes nothing for so long is given up: longer than a busy disk lets it wait.
+const TAKEN_WITHIN: Duration = Duration::from_secs(60);
+
 /// A transfer that we send.
 #[derive(Debug, Default)]
 pub(super) struct Outgoing {
     source: OnceCell<Arc<Source>>,
-    /// Hashes of what has been sent in this run.
-    hashes: Mutex<TransferHasher>,
     moved: Moved,
     pub(super) tasks: Tasks,
 }
@@ -48,7 +49,8 @@ impl Drop for Bulk {
 
 impl Bulk {
     async fn write(&mut self, bytes: Bytes) -> Result<(), TransferFault> {
-        self.stream.write_chunk(bytes).await.map_err(|error| match error {
+        let written = timeout(TAKEN_WITHIN, self.stream.write_chunk(bytes)).await;
+        written.map_err(|_| TransferFault::Stalled)?.map_err(|error| match error {
             WriteError::Stopped(_) => TransferFault::Stopped,
             WriteError::ConnectionLost(_) | WriteError::ClosedStream | WriteError::ZeroRttRejected => {
                 TransferFault::LinkLost
@@ -86,8 +88,7 @@ impl TransferShell {
         self.outgoing(transfer).tasks.spawn(&self.0.runtime, async move {
             let result = async {
                 let source = shell.source(&outgoing, transfer).await?;
-                let work = move || digest(&source, &outgoing.hashes);
-                Ok(blocking(work).await?)
+                Ok(blocking(move || source.digest()).await?)
             };
             let result = result.await;
             shell.report(TransferReport::Digested { transfer, result }).await;
@@ -102,7 +103,11 @@ impl TransferShell {
         outgoing.source.get_or_try_init(open).await.cloned()
     }
 
-    async fn open(&self, link: LinkId, sealed: bool) -> Result<(Bulk, Option<SealKey>), TransferFault> {
+    async fn open_stream(
+        &self,
+        link: LinkId,
+        sealed: bool,
+    ) -> Result<(Bulk, Option<SealKey>), TransferFault> {
         let link = self.link(link).ok_or(TransferFault::LinkLost)?.handle;
         let stream = link.connection.open_uni().await.map_err(|_| TransferFault::LinkLost)?;
         let key = sealed.then(|| link.secret.stream(VarInt::from(stream.id()).into_inner(), link.direction));
@@ -118,7 +123,7 @@ impl TransferShell {
         sealed: bool,
     ) -> Result<(), TransferFault> {
         let source = self.source(outgoing, transfer).await?;
-        let (mut bulk, key) = self.open(link, sealed).await?;
+        let (mut bulk, key) = self.open_stream(link, sealed).await?;
         let mut records = RecordCutter::new(key, &StreamHeader::Manifest { transfer })?;
         bulk.write(records.take()).await?;
         let parts = source.spool().parts();
@@ -142,10 +147,14 @@ impl TransferShell {
         let source = self.source(outgoing, transfer).await?;
         let content = source.spool().layout().range(range).ok_or_else(unknown_range)?;
         let bytes = content.bytes();
-        let (mut bulk, key) = self.open(link, sealed).await?;
-        let (records, hash) = blocking(move || prepare(&source, &content, (transfer, range), key))
-            .await
-            .inspect_err(|_| bulk.code = Some(StreamClose::Disk))?;
+        let (mut bulk, key) = self.open_stream(link, sealed).await?;
+        tracing::debug!(%transfer, range, bytes, "sending a range");
+        let read = move || {
+            let (records, hash) = prepare(&source, &content, (transfer, range), key)?;
+            source.note(range, &content, &hash)?;
+            Ok::<_, TransferFault>(records)
+        };
+        let records = blocking(read).await.inspect_err(|_| bulk.code = Some(StreamClose::Disk))?;
         for mut record in records {
             while !record.is_empty() {
                 let portion = record.split_to(record.len().min(self.0.pacer.portion(transfer)));
@@ -156,7 +165,6 @@ impl TransferShell {
             }
         }
         bulk.finish()?;
-        lock(&outgoing.hashes).add(range, hash);
         Ok(bytes)
     }
 }
@@ -168,30 +176,4 @@ fn unknown_range() -> TransferFault {
 /// A key is used up or a frame too long: neither happens within the limits of the protocol.
 pub(super) fn broken() -> TransferFault {
     TransferFault::LinkLost
-}
-
-fn digest(source: &Source, hashes: &Mutex<TransferHasher>) -> Result<[u8; 32], DiskError> {
-    let layout = source.spool().layout();
-    let mut buffer = vec![0; RECORD_BYTES_MAX];
-    for number in 0..layout.ranges() {
-        let Some(range) = layout.range(number) else { break };
-        if lock(hashes).has(number) {
-            continue;
-        }
-        let mut hasher = RangeHasher::new(&range);
-        for piece in range.pieces() {
-            let file = source.file(piece.entry)?;
-            let mut left = piece.len;
-            while left > 0 {
-                let len = usize::try_from(left).unwrap_or(usize::MAX).min(buffer.len());
-                file.read(piece.offset + piece.len - left, &mut buffer[..len])?;
-                hasher.update(&buffer[..len]);
-                left -= len as u64;
-            }
-            file.check()?;
-        }
-        lock(hashes).add(number, hasher.finish());
-    }
-    let files = lock(hashes).files(layout).unwrap_or_default();
-    Ok(transfer_digest(&files))
 }

@@ -16,6 +16,9 @@ use super::super::handle::LinkHandle;
 
 /// A stream that does not say what it is within this time is stopped.
 const HEADER_WITHIN: Duration = Duration::from_secs(10);
+/// A stream on which nothing arrives within this time is stopped. Less than the silence after which the core asks again, so that a
+/// range is not kept from coming on another stream.
+const MOVES_WITHIN: Duration = Duration::from_secs(20);
 
 /// Why a stream gave no more records.
 #[derive(Debug, Error)]
@@ -23,6 +26,9 @@ pub(super) enum StreamError {
     /// The stream or the link is gone.
     #[error("the stream is gone")]
     Lost,
+    /// Nothing arrives.
+    #[error("nothing arrives any more")]
+    Stalled,
     /// The other side broke the rules.
     #[error(transparent)]
     Record(#[from] RecordError),
@@ -72,11 +78,20 @@ impl Records {
     /// must hold a tag beyond the content.
     pub(super) async fn next(&mut self, room: &mut [u8]) -> Result<(usize, bool), StreamError> {
         let mut header = [0; HEADER_BYTES];
-        self.stream.read_exact(&mut header).await.map_err(|_| StreamError::Lost)?;
+        self.fill(&mut header).await?;
         let header = RecordHeader::decode(header, self.protection)?;
         let body = room.get_mut(..header.len).ok_or(RecordError::Length(header.len))?;
-        self.stream.read_exact(body).await.map_err(|_| StreamError::Lost)?;
+        self.fill(body).await?;
         Ok((self.reader.open(header, body)?.len(), header.last))
+    }
+
+    async fn fill(&mut self, mut room: &mut [u8]) -> Result<(), StreamError> {
+        while !room.is_empty() {
+            let read = timeout(MOVES_WITHIN, self.stream.read(room)).await;
+            let read = read.map_err(|_| StreamError::Stalled)?.map_err(|_| StreamError::Lost)?;
+            room = &mut room[read.ok_or(StreamError::Lost)?..];
+        }
+        Ok(())
     }
 
     /// Room for any record.

@@ -10,7 +10,7 @@ use hobnob_wire::transfer::{Span, TransferFrame};
 use hobnob_wire::{Address, DeviceId, TransferId};
 
 use super::super::grants::LINK_IN_FLIGHT_MAX;
-use super::super::job::{Layouted, Scanned, TransferFault, TransferJob, TransferReport};
+use super::super::job::{Held, Layouted, Scanned, TransferFault, TransferJob, TransferReport};
 use super::super::sending::TRANSFER_IN_FLIGHT_MAX;
 use super::super::*;
 use crate::core::command::CommandError;
@@ -64,6 +64,14 @@ pub(super) enum Who {
     Bob,
 }
 
+/// What a disk says that refuses.
+pub(super) fn refusal() -> Failure {
+    Failure {
+        text: "could not write /in/a: the disk is full".into(),
+        told: "could not write a: the disk is full".into(),
+    }
+}
+
 impl Who {
     pub(super) const fn other(self) -> Self {
         match self {
@@ -92,8 +100,21 @@ pub(super) struct Side {
     pub(super) replies: Vec<Result<Reply, CommandError>>,
     pub(super) views: BTreeMap<TransferId, Vec<TransferView>>,
     pub(super) needs_link: bool,
-    /// Receiver's shell: where a transfer is expected, and the ranges that are here.
-    pub(super) expected: BTreeMap<TransferId, (LinkId, BTreeSet<u64>)>,
+    /// Receiver's shell: where a transfer is expected.
+    pub(super) expected: BTreeMap<TransferId, Option<LinkId>>,
+    /// Receiver's disk; it outlasts a restart.
+    pub(super) disk: BTreeMap<TransferId, Staged>,
+    /// Whether the disk refuses now.
+    pub(super) refuses: bool,
+}
+
+/// What is on the disk of a transfer that is not in place.
+#[derive(Default)]
+pub(super) struct Staged {
+    /// Ranges, and whether they are as they should be.
+    pub(super) ranges: BTreeMap<u64, bool>,
+    /// Whether putting in place has begun.
+    pub(super) whole: bool,
 }
 
 /// A stream on its way from one side.
@@ -103,6 +124,8 @@ pub(super) struct Stream {
     pub(super) transfer: TransferId,
     /// The manifest when absent.
     pub(super) range: Option<u64>,
+    /// Whether its bytes fit their hash.
+    pub(super) sound: bool,
 }
 
 pub(super) struct World {
@@ -116,6 +139,8 @@ pub(super) struct World {
     pub(super) sizes: Vec<u64>,
     pub(super) ranges: BTreeMap<TransferId, u64>,
     pub(super) jobs: Vec<(Who, TransferJob)>,
+    /// Transfers whose streams were stopped at some time.
+    pub(super) held_up: BTreeSet<TransferId>,
 }
 
 impl World {
@@ -129,6 +154,8 @@ impl World {
             views: BTreeMap::new(),
             needs_link: false,
             expected: BTreeMap::new(),
+            disk: BTreeMap::new(),
+            refuses: false,
         };
         let mut world = Self {
             now: Duration::from_secs(1),
@@ -141,6 +168,7 @@ impl World {
             sizes: sizes.to_vec(),
             ranges: BTreeMap::new(),
             jobs: Vec::new(),
+            held_up: BTreeSet::new(),
         };
         world.settings(Who::Bob, AutoAccept::Nobody);
         world
@@ -211,31 +239,84 @@ impl World {
                 side.reports.push_back(TransferReport::Scanned { transfer, result });
             }
             TransferJob::SendManifest { transfer, link, .. } => {
-                self.streams.push(Stream { from: who, link, transfer, range: None });
+                self.streams.push(Stream { from: who, link, transfer, range: None, sound: true });
             }
             TransferJob::SendRange { transfer, link, range, .. } => {
                 assert!(range < self.ranges[&transfer], "range {range} does not exist");
                 let twice = |stream: &Stream| {
                     (stream.link, stream.transfer, stream.range) == (link, transfer, Some(range))
                 };
-                assert!(!self.streams.iter().any(twice), "range {range} is on its way already");
-                self.streams.push(Stream { from: who, link, transfer, range: Some(range) });
+                // Word of a stream that was stopped may come late, and be taken for that of the next one.
+                let may_repeat = self.held_up.contains(&transfer);
+                assert!(may_repeat || !self.streams.iter().any(twice), "range {range} is on its way already");
+                if side.refuses {
+                    let result = Err(TransferFault::Disk(refusal()));
+                    side.reports.push_back(TransferReport::RangeSent { transfer, link, range, result });
+                } else {
+                    self.streams.push(Stream { from: who, link, transfer, range: Some(range), sound: true });
+                }
             }
-            TransferJob::Receive { transfer, link, .. } => {
-                side.expected.entry(transfer).or_insert_with(|| (link, BTreeSet::new())).0 = link;
+            TransferJob::Open { transfer, .. } => self.open(who, transfer),
+            TransferJob::Expect { transfer, link } => {
+                *side.expected.get_mut(&transfer).expect("it was opened before") = Some(link);
             }
             TransferJob::Finish { transfer } => {
-                assert_eq!(side.expected[&transfer].1.len() as u64, self.ranges[&transfer]);
-                side.reports.push_back(TransferReport::Finished { transfer, result: Ok(DIGEST) });
+                let staged = side.disk.get_mut(&transfer).expect("something is here");
+                assert!(staged.ranges.values().all(|sound| *sound), "a broken range counts");
+                assert_eq!(staged.ranges.len() as u64, self.ranges[&transfer]);
+                staged.whole = !side.refuses;
+                let result = if side.refuses { Err(TransferFault::Disk(refusal())) } else { Ok(DIGEST) };
+                side.reports.push_back(TransferReport::Finished { transfer, result });
             }
             TransferJob::Digest { transfer } => {
-                side.reports.push_back(TransferReport::Digested { transfer, result: Ok(DIGEST) });
+                let result = if side.refuses { Err(TransferFault::Disk(refusal())) } else { Ok(DIGEST) };
+                side.reports.push_back(TransferReport::Digested { transfer, result });
             }
-            TransferJob::Stop { transfer, .. } => {
+            TransferJob::Stop { transfer, discard } => {
                 side.expected.remove(&transfer);
+                if discard {
+                    side.disk.remove(&transfer);
+                } else {
+                    self.held_up.insert(transfer);
+                }
                 self.streams.retain(|stream| stream.transfer != transfer || stream.from != who);
             }
             TransferJob::Limit { .. } | TransferJob::Flow(_) => {}
+        }
+    }
+
+    /// What the receiver's shell does first: it looks at what is on the disk.
+    fn open(&mut self, who: Who, transfer: TransferId) {
+        let ranges = self.ranges[&transfer];
+        let side = &mut self.sides[who as usize];
+        if side.refuses {
+            let result = Err(TransferFault::Disk(refusal()));
+            side.reports.push_back(TransferReport::Opened { transfer, result });
+            return;
+        }
+        side.expected.insert(transfer, None);
+        let Some(staged) = side.disk.get_mut(&transfer) else {
+            side.reports.push_back(TransferReport::Opened { transfer, result: Ok(Held::Nothing) });
+            return;
+        };
+        if staged.whole {
+            side.reports.push_back(TransferReport::Opened { transfer, result: Ok(Held::Everything) });
+            return;
+        }
+        let span = |range: &u64| Span { start: *range, end: range + 1 };
+        let doubted = staged.ranges.keys().map(span).collect();
+        let result = Ok(Held::Manifest(Layouted { ranges, doubted }));
+        side.reports.push_back(TransferReport::Opened { transfer, result });
+        for (range, is_sound) in std::mem::take(&mut staged.ranges) {
+            let (mut sound, mut spoiled) = (Vec::new(), Vec::new());
+            if is_sound {
+                staged.ranges.insert(range, true);
+                sound.push(span(&range));
+            } else {
+                spoiled.push(span(&range));
+            }
+            let bytes = MIB * sound.len() as u64;
+            side.reports.push_back(TransferReport::Checked { transfer, sound, bytes, spoiled });
         }
     }
 
@@ -261,9 +342,10 @@ impl World {
 
     /// The stream at `index` gets where it goes, or is lost.
     pub(super) fn carry(&mut self, index: usize) {
-        let Stream { from, link, transfer, range } = self.streams.remove(index);
+        let stream = self.streams.remove(index);
+        let Stream { from, link, transfer, range, .. } = stream;
         let sent = if self.link == Some(link) {
-            self.take_in(from.other(), link, transfer, range)
+            self.take_in(from.other(), &stream)
         } else {
             Err(TransferFault::LinkLost)
         };
@@ -274,29 +356,39 @@ impl World {
     }
 
     /// What the receiver's shell does with a stream.
-    pub(super) fn take_in(
-        &mut self,
-        who: Who,
-        link: LinkId,
-        transfer: TransferId,
-        range: Option<u64>,
-    ) -> Result<(), TransferFault> {
+    pub(super) fn take_in(&mut self, who: Who, stream: &Stream) -> Result<(), TransferFault> {
+        let Stream { link, transfer, range, sound, .. } = *stream;
         let ranges = self.ranges[&transfer];
         let side = &mut self.sides[who as usize];
-        let (expected, here) = side.expected.get_mut(&transfer).ok_or(TransferFault::Stopped)?;
-        if *expected != link || range.is_some_and(|range| !here.insert(range)) {
+        if side.expected.get(&transfer) != Some(&Some(link)) {
             return Err(TransferFault::Stopped);
         }
-        side.reports.push_back(match range {
-            None => {
-                let missing = vec![Span { start: 0, end: ranges }];
-                TransferReport::ManifestReceived {
-                    transfer,
-                    result: Ok(Layouted { ranges, missing, bytes: 0 }),
-                }
-            }
-            Some(range) => TransferReport::RangeReceived { transfer, range, result: Ok(MIB) },
-        });
+        let Some(range) = range else {
+            let is_new = !side.disk.contains_key(&transfer);
+            let result = if !is_new {
+                return Err(TransferFault::Stopped);
+            } else if side.refuses {
+                Err(TransferFault::Disk(refusal()))
+            } else {
+                side.disk.insert(transfer, Staged::default());
+                Ok(Layouted { ranges, doubted: Vec::new() })
+            };
+            side.reports.push_back(TransferReport::ManifestReceived { transfer, result });
+            return Ok(());
+        };
+        let Some(staged) = side.disk.get_mut(&transfer) else { return Err(TransferFault::Stopped) };
+        if staged.ranges.contains_key(&range) {
+            return Err(TransferFault::Stopped);
+        }
+        let result = if side.refuses {
+            Err(TransferFault::Disk(refusal()))
+        } else if sound {
+            staged.ranges.insert(range, true);
+            Ok(MIB)
+        } else {
+            Err(TransferFault::Peer("the bytes of a do not match their hash".to_owned()))
+        };
+        side.reports.push_back(TransferReport::RangeReceived { transfer, range, result });
         Ok(())
     }
 
@@ -377,6 +469,7 @@ impl World {
 
     pub(super) fn accept(&mut self, id: TransferId) {
         assert_eq!(self.command(Who::Bob, Command::FileAccept { id, to: None }), Ok(Reply::Done));
+        while self.deliver_report(Who::Bob) {}
     }
 
     pub(super) fn last(&self, who: Who, id: TransferId) -> TransferView {
@@ -397,8 +490,38 @@ impl World {
         self.settings(who, AutoAccept::Nobody);
     }
 
-    /// From now on nothing goes wrong: links are made when they are needed.
+    /// Numbers of the ranges that were granted, in order.
+    pub(super) fn ranges_sent(&self) -> Vec<u64> {
+        let range = |(_, job): &(Who, TransferJob)| match job {
+            TransferJob::SendRange { range, .. } => Some(*range),
+            TransferJob::Scan { .. }
+            | TransferJob::SendManifest { .. }
+            | TransferJob::Open { .. }
+            | TransferJob::Expect { .. }
+            | TransferJob::Finish { .. }
+            | TransferJob::Digest { .. }
+            | TransferJob::Limit { .. }
+            | TransferJob::Flow(_)
+            | TransferJob::Stop { .. } => None,
+        };
+        self.jobs.iter().filter_map(range).collect()
+    }
+
+    /// A disk loses what was written to one range, without a word, while nobody has it open.
+    pub(super) fn spoil(&mut self, who: Who, choice: u16) {
+        let side = &mut self.sides[who as usize];
+        let closed =
+            side.disk.iter_mut().filter(|(id, staged)| !side.expected.contains_key(id) && !staged.whole);
+        let mut ranges: Vec<&mut bool> = closed.flat_map(|(_, staged)| staged.ranges.values_mut()).collect();
+        let count = ranges.len();
+        if count > 0 {
+            *ranges[usize::from(choice) % count] = false;
+        }
+    }
+
+    /// From now on nothing goes wrong: links are made when they are needed, and disks do not refuse.
     pub(super) fn calm(&mut self) {
+        self.sides.iter_mut().for_each(|side| side.refuses = false);
         for _ in 0..400 {
             self.settle();
             if self.link.is_none() && self.sides.iter().any(|side| side.needs_link) {

@@ -32,7 +32,7 @@ async fn taken(
 ) -> Result<u64, TransferFault> {
     let mut pair = Pair::new().await;
     let (promise, stream) = manifest(vec![entry("a", EntryKind::File, size)]);
-    pair.expect(&promise, true);
+    pair.expect(&promise, true).await;
     let _stream = forged(&pair, &stream).await;
     pair.manifest_received().await.unwrap();
     let mut records = vec![codec::encode(&StreamHeader::Range { transfer: ID, range: 0, coding }).unwrap()];
