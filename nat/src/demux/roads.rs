@@ -12,8 +12,9 @@ use tokio::sync::mpsc;
 
 use super::address;
 
-/// Datagrams that wait for one road. More are dropped, as a full queue of a router does.
-const LEAVING_MAX: usize = 256;
+/// Datagrams that wait for one road. More are dropped, as a full queue of a router does. At 1 Mbit/s they are less than a
+/// second's worth.
+const LEAVING_MAX: usize = 64;
 
 /// Datagrams that have come by any road and wait for the endpoint. Whoever brings more waits, fairly.
 const ARRIVED_MAX: usize = 256;
