@@ -93,7 +93,8 @@ impl Pair {
             let role = Role::of(device, peer);
             let (policy, seed) = (Policy::All, 7);
             own.exchange(peer, Exchange { attempt, role, policy, own_key: key.clone(), seed });
-            other.remote(device, Remote { attempt, key, mapping, candidates });
+            let remote = Remote { attempt, key, mapping, candidates, witnessed: None };
+            other.remote(device, remote);
         }
     }
 

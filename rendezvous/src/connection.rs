@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use hobnob_nat::{Arrival, Place, exporter};
+use hobnob_nat::{Arrival, Place, exporter, remote_address};
 use hobnob_wire::close::SessionClose;
 use hobnob_wire::codec::{self, Frame, LENGTH_BYTES};
 use hobnob_wire::limits::HELLO_FRAME_BYTES_MAX;
@@ -93,7 +93,7 @@ async fn session(
         letterbox.deliver(send, write_within).await;
         drop(speaking);
     });
-    let mut reader = Reader { id, recv: &mut recv, gate: &gate, hall: &hall };
+    let mut reader = Reader { id, connection: &connection, recv: &mut recv, gate: &gate, hall: &hall };
     let end = match timeout_at(deadline, reader.read_until_admitted()).await {
         Ok(Ok(())) => {
             let _proved = place.prove();
@@ -120,6 +120,7 @@ async fn session(
 /// Reads frames and brings them to the store.
 struct Reader<'a> {
     id: SessionId,
+    connection: &'a Connection,
     recv: &'a mut RecvStream,
     gate: &'a Gate,
     hall: &'a Hall,
@@ -160,7 +161,8 @@ impl Reader<'_> {
         let room = Arc::clone(&self.hall.waiting).acquire_many_owned(kib).await.map_err(|_| End::Stopping)?;
         let frame = codec::decode(&body).map_err(|_| End::BadFrame)?;
         drop(body);
-        let job = Job::Said { session: self.id, frame, places: [place, room] };
+        let at = remote_address(self.connection).ip();
+        let job = Job::Said { session: self.id, frame, at, places: [place, room] };
         self.hall.jobs.send(job).await.map_err(|_| End::Stopping)
     }
 

@@ -2,6 +2,7 @@
 //! what came of them.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
@@ -31,7 +32,7 @@ pub(crate) enum Job {
     /// A session is about to say its first words.
     Opened { session: SessionId, exporter: [u8; 32], from: Block, outbox: Outbox },
     /// A session said something. Its places in the queues are free again once that has been answered.
-    Said { session: SessionId, frame: ClientFrame, places: [OwnedSemaphorePermit; 2] },
+    Said { session: SessionId, frame: ClientFrame, at: IpAddr, places: [OwnedSemaphorePermit; 2] },
     /// A session is over.
     Gone { session: SessionId },
     /// The rendezvous stops: what waits behind this is not handled any more.
@@ -85,9 +86,9 @@ impl Engine {
                     self.outboxes.insert(session, outbox);
                     Input::Opened { session, exporter, from }
                 }
-                Job::Said { session, frame, places: taken } => {
+                Job::Said { session, frame, at, places: taken } => {
                     places.push(taken);
-                    Input::Said { session, frame }
+                    Input::Said { session, frame, at }
                 }
                 Job::Gone { session } => {
                     self.outboxes.remove(&session);

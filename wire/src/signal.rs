@@ -25,6 +25,8 @@ pub struct SignalRequest {
     pub device: DeviceId,
     /// A sealed [`Signal`].
     pub sealed: Opaque<SIGNAL_BYTES_MAX>,
+    /// An address of those in it; the recipient is told when the session comes from that IP address.
+    pub at: Option<TransportAddress>,
 }
 
 /// A signal from another device.
@@ -38,6 +40,8 @@ pub struct SignalDelivery {
     pub sealed: Opaque<SIGNAL_BYTES_MAX>,
     /// Where the relay forwards between the two devices; `None` when it does not.
     pub channel: Option<Channel>,
+    /// The address that the sender named, when the rendezvous hears it from that IP address.
+    pub at: Option<TransportAddress>,
 }
 
 /// A device's place at the relay: pushed when its session is proved, valid until it ends.

@@ -104,6 +104,16 @@ pub fn offered(candidates: &[Candidate], policy: Policy) -> Vec<Candidate> {
     told.take(CANDIDATES_MAX).copied().collect()
 }
 
+/// The address of IPv4 at which the Internet sees whoever has these candidates; `None` when none of them is such.
+#[must_use]
+pub fn outside(candidates: &[Candidate]) -> Option<SocketAddr> {
+    let of = |kind: CandidateKind| {
+        let mut all = candidates.iter().filter(|one| one.kind == kind).map(|one| SocketAddr::from(one.at));
+        all.find(|at| at.is_ipv4() && !is_local(at.ip()))
+    };
+    [CandidateKind::Reflexive, CandidateKind::Mapped, CandidateKind::Host].into_iter().find_map(of)
+}
+
 /// What of a peer's `told` candidates may be checked under `policy`: the rules are those of [`foreign_candidates`].
 #[must_use]
 pub fn usable(told: &[Candidate], loopback: Loopback, policy: Policy) -> Vec<(CandidateKind, SocketAddr)> {

@@ -41,6 +41,8 @@ pub(crate) struct Routes {
 pub(crate) struct Route {
     pub(crate) selection: Selection,
     pub(crate) channel: Option<Channel>,
+    /// The selection may be dead: the relay carries everything as well.
+    pub(crate) doubted: bool,
     pub(crate) usage: Arc<Usage>,
 }
 
@@ -100,6 +102,11 @@ impl Routes {
             route.selection = selection;
             route.usage.start_over();
         }
+    }
+
+    /// Whether the relay carries everything for a peer as well.
+    pub(crate) fn doubt(&mut self, peer: SocketAddr, doubted: bool) {
+        self.peers.entry(peer).or_default().doubted = doubted;
     }
 
     /// In which channel the relay forwards to a peer.
@@ -193,8 +200,10 @@ impl Source<'_> {
         if !by_relay && self.peer != Some(taken.peer) {
             return Goes::Nowhere;
         }
-        if by_relay && self.routes.to(taken.peer).is_some_and(|route| route.selection == Selection::Relay) {
-            taken.usage.note_heard(self.now);
+        match self.routes.to(taken.peer).map(|route| route.selection) {
+            Some(Selection::Relay) if by_relay => taken.usage.note_heard(self.now),
+            Some(Selection::Direct(_)) if by_relay => taken.usage.note_heard_aside(self.now),
+            Some(Selection::Nothing | Selection::Relay | Selection::Direct(_)) | None => {}
         }
         Goes::ToQuinn(taken.peer, CHANNEL_HEADER_BYTES)
     }

@@ -57,8 +57,14 @@ impl Demux {
         let routes = self.routes.read().unwrap_or_else(PoisonError::into_inner);
         let Some(route) = routes.to(peer) else { return Ok(()) };
         let (selection, channel, relay) = (route.selection, route.channel, routes.relay());
-        let usage = Arc::clone(&route.usage);
+        let (usage, doubted) = (Arc::clone(&route.usage), route.doubted);
         drop(routes);
+        if let (Selection::Direct(_), Some(channel), Some(relay)) = (selection, channel, relay)
+            && (doubted || usage.is_aside(Instant::now()))
+        {
+            // What the relay does not take is not worth waiting for.
+            let _ = self.send_headed(Way { via: SocketId::MAIN, to: relay }, channel, transmit);
+        }
         let sent = match (selection, channel, relay) {
             (Selection::Relay, Some(channel), Some(relay)) => {
                 let way = Way { via: SocketId::MAIN, to: relay };

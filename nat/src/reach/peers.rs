@@ -153,6 +153,13 @@ impl Peers {
         }
     }
 
+    /// The machine has slept.
+    pub(super) fn woke(&mut self) {
+        for device in self.devices() {
+            self.drive(device, Input::Woke);
+        }
+    }
+
     pub(super) fn datagram(&mut self, way: Way, unproved: datagram::Unproved<'_>) {
         let device = unproved.attempt().and_then(|attempt| self.attempts.get(&attempt)).copied();
         match device {
@@ -285,6 +292,7 @@ impl Peers {
                     self.demux.route(|routes| routes.select(at, selection));
                     news = true;
                 }
+                Output::Doubt(doubted) => self.demux.route(|routes| routes.doubt(at, doubted)),
                 Output::OpenSockets(count) => self.wanted.push((device, count)),
                 Output::CloseSocket(id) => {
                     peer.sockets.retain(|open| *open != id);

@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use super::own::{self, Outside, Own};
 use super::peers::Peers;
 use super::place::{Changed, Place};
-use super::surroundings::Surroundings;
+use super::surroundings::{Moment, Seen, Surroundings};
 use super::{Event, Order, Session};
 use crate::core::agent::{SOCKETS_MAX, SocketId};
 use crate::core::candidate::Loopback;
@@ -64,7 +64,7 @@ pub(super) async fn run(network: Arc<dyn Network>, demux: Arc<Demux>, mut source
     demux.writable(SocketId::MAIN).await;
     let mut task = Task {
         peers: Peers::new(Arc::clone(&demux), sinks.events),
-        surroundings: Surroundings::look(&*network),
+        surroundings: Surroundings::look(&*network, Moment::now()),
         place: Place::new(Arc::clone(&network), Arc::clone(&demux)),
         network,
         demux,
@@ -173,14 +173,20 @@ impl Task {
     fn look_around(&mut self) {
         let matters = self.session.is_some() || !self.peers.is_empty() || self.changes.receiver_count() > 0;
         if !matters {
-            self.surroundings.postpone();
-        } else if self.surroundings.look_again(&*self.network) {
-            tracing::debug!("the network has changed");
-            let changed = self.place.look_again();
-            self.after_place(changed);
-            self.refresh_own();
-            self.changes.send_replace(());
+            return self.surroundings.postpone(Moment::now());
         }
+        let seen = self.surroundings.look_again(&*self.network, Moment::now());
+        if seen == Seen::AsBefore {
+            return;
+        }
+        tracing::debug!(?seen, "the network has changed");
+        let changed = self.place.look_again();
+        self.after_place(changed);
+        self.refresh_own();
+        if seen == Seen::Slept {
+            self.peers.woke();
+        }
+        self.changes.send_replace(());
     }
 
     fn session(&mut self, session: Option<Session>) {

@@ -147,7 +147,8 @@ fn meet(one: (&Endpoint, u8), other: (&Endpoint, u8)) {
         reach.exchange(device(other_seed), exchange);
         let at = other.local_addr().unwrap().into();
         let candidates = vec![Candidate { kind: CandidateKind::Host, at }];
-        let remote = Remote { attempt, key: key(other_seed), mapping: Mapping::NoNat, candidates };
+        let (key, mapping) = (key(other_seed), Mapping::NoNat);
+        let remote = Remote { attempt, key, mapping, candidates, witnessed: None };
         reach.remote(device(other_seed), remote);
     }
 }

@@ -1,6 +1,7 @@
 //! The whole rendezvous as one machine: it holds the sessions and routes what they say.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use hobnob_nat::core::relay::RelayTally;
 use hobnob_wire::account::{AccountAnswer, AccountRequest};
@@ -38,6 +39,8 @@ pub enum Input {
         session: SessionId,
         /// What.
         frame: ClientFrame,
+        /// Where it is heard from.
+        at: IpAddr,
     },
     /// A session is over. Harmless when it is known already.
     Gone {
@@ -115,10 +118,10 @@ impl Rendezvous {
                 let stage = Stage::Greeted;
                 self.sessions.insert(session, Session { exporter, from, failures: 0, stage });
             }
-            Input::Said { session, frame } => {
+            Input::Said { session, frame, at } => {
                 // A session that was closed may still have said something before it heard of it.
                 if let Some(state) = self.sessions.get_mut(&session) {
-                    said(&mut turn, (session, state), frame)?;
+                    said(&mut turn, (session, state), (frame, at))?;
                 }
             }
             Input::Gone { session } => forget(&mut turn, &mut self.sessions, session)?,
@@ -166,11 +169,11 @@ fn accepted(result: Result<(), Fault>) -> Result<(), StoreError> {
 fn said(
     turn: &mut Turn<'_>,
     (id, session): (SessionId, &mut Session),
-    frame: ClientFrame,
+    (frame, at): (ClientFrame, IpAddr),
 ) -> Result<(), StoreError> {
     match frame {
         ClientFrame::Request { id: request_id, request } => {
-            let result = asked(turn, (id, session), request);
+            let result = asked(turn, (id, session), (request, at));
             answer(turn, id, request_id, result)
         }
         // Before a session has proved who it is, these two mean nothing.
@@ -206,7 +209,7 @@ fn answer(
 fn asked(
     turn: &mut Turn<'_>,
     (id, session): (SessionId, &mut Session),
-    request: Request,
+    (request, at): (Request, IpAddr),
 ) -> Result<Answer, Fault> {
     match request {
         Request::Account(request) => about_account(turn, (id, session), request).map(Answer::Account),
@@ -214,7 +217,7 @@ fn asked(
         Request::Presence(wish) => presence::set(turn, proof(session)?, &wish).map(|()| Answer::Done),
         Request::Mailbox(request) => mailbox::handle(turn, proof(session)?, request),
         Request::Signal(request) => {
-            signal::pass_on(turn, proof(session)?, request).map(|channel| Answer::Signalled { channel })
+            signal::pass_on(turn, (proof(session)?, at), request).map(|channel| Answer::Signalled { channel })
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Signals: one device asks another to link. Passed on or refused, never kept.
 
 use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use hobnob_wire::datagram::Channel;
@@ -44,7 +45,7 @@ impl Lately {
 /// for those whom that device has just signalled itself.
 pub(super) fn pass_on(
     turn: &mut Turn<'_>,
-    me: &Proof,
+    (me, at): (&Proof, IpAddr),
     request: SignalRequest,
 ) -> Result<Option<Channel>, Fault> {
     let now = turn.now.elapsed;
@@ -58,8 +59,10 @@ pub(super) fn pass_on(
     let session = session.filter(|_| may_know).ok_or(Refusal::RecipientUnavailable)?;
     turn.house.lately.note(me.device, request.device, now);
     let channel = relay::open(turn, me.session, session);
-    let delivery =
-        SignalDelivery { from: me.address.clone(), device: me.device, sealed: request.sealed, channel };
+    let SignalRequest { sealed, at: named, .. } = request;
+    let named = named.filter(|named| SocketAddr::from(*named).ip() == at.to_canonical());
+    let (from, device) = (me.address.clone(), me.device);
+    let delivery = SignalDelivery { from, device, sealed, channel, at: named };
     turn.push(vec![session], Push::Signal(delivery));
     Ok(channel)
 }

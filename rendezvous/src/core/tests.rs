@@ -139,7 +139,8 @@ impl World {
     }
 
     fn say(&mut self, session: SessionId, frame: ClientFrame) {
-        self.handle(Input::Said { session, frame });
+        let at = "192.0.2.1".parse().unwrap();
+        self.handle(Input::Said { session, frame, at });
     }
 
     fn gone(&mut self, session: SessionId) {

@@ -125,7 +125,7 @@ impl World {
     async fn introduce(&mut self) -> Option<Channel> {
         let [a, b] = &mut self.sessions;
         let (to, device) = (self.peers[1].address.clone(), self.peers[1].device());
-        let request = SignalRequest { to, device, sealed: Opaque::new(vec![1]).unwrap() };
+        let request = SignalRequest { to, device, sealed: Opaque::new(vec![1]).unwrap(), at: None };
         let Ok(Answer::Signalled { channel }) = a.ask(Request::Signal(request)).await else {
             panic!("Bob is there")
         };

@@ -169,7 +169,8 @@ async fn contacts_see_each_other_come_and_go_and_pass_signals() {
     drop(b);
     assert_eq!(a.push_of(availability).await, Availability::Offline);
     let sealed = Opaque::new(vec![1, 2, 3]).unwrap();
-    let request = SignalRequest { to: bob.address.clone(), device: bob.device(), sealed: sealed.clone() };
+    let request =
+        SignalRequest { to: bob.address.clone(), device: bob.device(), sealed: sealed.clone(), at: None };
     assert_eq!(a.ask(Request::Signal(request.clone())).await, Err(Refusal::RecipientUnavailable));
     let mut b = Session::resume(server.invite(), &bob).await;
     assert_eq!(a.push_of(availability).await, Availability::Online);

@@ -73,6 +73,8 @@ pub(crate) struct Duel {
     traffic_at: Duration,
     /// What else is put into the signals of a side.
     pub(crate) injected: [Vec<Candidate>; 2],
+    /// Where the rendezvous says that it sees the first side.
+    lie: Option<IpAddr>,
 }
 
 impl Duel {
@@ -99,6 +101,7 @@ impl Duel {
             signals: Vec::new(),
             traffic_at: Duration::MAX,
             injected: [Vec::new(), Vec::new()],
+            lie: None,
         };
         for side in 0..2 {
             duel.gather(side);
@@ -125,6 +128,13 @@ impl Duel {
             }
         }
         self.look_around(side);
+    }
+
+    /// The rendezvous tells the first side, and all others, that it sees it at `ip`.
+    pub(crate) fn deceive(&mut self, ip: IpAddr) {
+        self.lie = Some(ip);
+        self.sides[0].observations.clear();
+        self.gather(0);
     }
 
     /// Tells the agent of the addresses that its side has.
@@ -177,8 +187,12 @@ impl Duel {
         let one = &self.sides[side];
         let (attempt, key) = one.attempt.clone().expect("the side has begun");
         let injected = self.injected[side].iter().copied();
-        let candidates = injected.chain(one.local.candidates.iter().copied()).collect();
-        Remote { attempt, key, mapping: one.local.mapping, candidates }
+        let candidates: Vec<Candidate> = injected.chain(one.local.candidates.iter().copied()).collect();
+        let seen = one.observations.values().map(|one| one.seen.ip()).next_back();
+        let named =
+            |ip: &IpAddr| candidates.iter().any(|one: &Candidate| SocketAddr::from(one.at).ip() == *ip);
+        let witnessed = seen.filter(named);
+        Remote { attempt, key, mapping: one.local.mapping, candidates, witnessed }
     }
 
     /// The attempt that a side is in.
@@ -305,7 +319,9 @@ impl Duel {
                 if *index == 2 {
                     self.bound[usize::from(*side)] = Some(packet.source);
                 }
-                let text = format!("{}", packet.source);
+                let lie = self.lie.filter(|_| *side == 0);
+                let text =
+                    SocketAddr::new(lie.unwrap_or(packet.source.ip()), packet.source.port()).to_string();
                 let content = [&[REFLECT, *index], text.as_bytes()].concat();
                 Packet::udp(packet.destination, packet.source, content)
             }
@@ -364,7 +380,7 @@ impl Duel {
                     let update = Signal::Answer(self.told(side));
                     self.signals.push((self.now + self.signal_takes, 1 - side, update));
                 }
-                Output::Note(_) => {}
+                Output::Doubt(_) | Output::Note(_) => {}
             }
         }
     }

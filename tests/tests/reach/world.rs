@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use hobnob_nat::core::agent::{Exchange, Local, PathReport, Policy, Remote, Role};
+use hobnob_nat::core::candidate::outside;
 use hobnob_nat::core::relay::{Order, Payer, RelayLimits};
 use hobnob_nat::reach::{Event, Session};
 use hobnob_nat::simulation::{
@@ -165,7 +166,8 @@ impl World {
         let exchange = Exchange { attempt, role, policy: Policy::All, own_key: own_key.clone(), seed };
         own.reach.exchange(other.device, exchange);
         let Local { candidates, mapping, .. } = own.reach.own().borrow().local.clone();
-        Remote { attempt, key: own_key, mapping, candidates }
+        let witnessed = outside(&candidates).map(|at| at.ip());
+        Remote { attempt, key: own_key, mapping, candidates, witnessed }
     }
 
     /// Passes on what changes during a link, as long as it is held.
@@ -181,7 +183,8 @@ impl World {
                     if let Event::Signal(_) = event {
                         let Local { candidates, mapping, .. } = own.own().borrow().local.clone();
                         sleep(2 * LINE).await;
-                        other.remote(device, Remote { attempt, key: key.clone(), mapping, candidates });
+                        let (key, witnessed) = (key.clone(), outside(&candidates).map(|at| at.ip()));
+                        other.remote(device, Remote { attempt, key, mapping, candidates, witnessed });
                     }
                 }
             });

@@ -158,8 +158,13 @@ fn mailbox_requests() -> Vec<Example<MailboxRequest>> {
 }
 
 fn signal_request() -> Example<Request> {
-    let request = SignalRequest { to: bob(), device: device_id(), sealed: bytes(&[1, 2, 3]) };
-    ("signal", "request 1: to bob@example.org, the device, sealed 010203", Request::Signal(request))
+    let request =
+        SignalRequest { to: bob(), device: device_id(), sealed: bytes(&[1, 2, 3]), at: Some(seen()) };
+    (
+        "signal",
+        "request 1: to bob@example.org, the device, sealed 010203, at 203.0.113.1:40000",
+        Request::Signal(request),
+    )
 }
 
 fn server_frames() -> Vec<Example<ServerFrame>> {
@@ -240,12 +245,13 @@ fn pushes() -> Vec<Example<Push>> {
         ),
         (
             "push signal",
-            "from alice@example.org, the device, sealed 010203, channel 7 bytes 88",
+            "from alice@example.org, the device, sealed 010203, channel 7 bytes 88, not seen there",
             Push::Signal(SignalDelivery {
                 from: alice(),
                 device: device_id(),
                 sealed: bytes(&[1, 2, 3]),
                 channel: Some(channel()),
+                at: None,
             }),
         ),
         (
@@ -281,6 +287,10 @@ fn device_entries() -> Vec<Example<DeviceEntry>> {
 
 fn channel() -> Channel {
     Channel::new([0x88; 7])
+}
+
+fn seen() -> TransportAddress {
+    "203.0.113.1:40000".parse::<std::net::SocketAddr>().unwrap().into()
 }
 
 fn reflector() -> TransportAddress {

@@ -1,5 +1,7 @@
 //! Bounds what is sent to an IP address before and after it has proved to be the peer's, so that nobody can use us against
 //! a third party or flood a network with guesses.
+//!
+//! Guesses need a witness besides the peer, who may lie: the rendezvous hears it from that address, or we have.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -13,8 +15,10 @@ const SCHEDULED_BYTES_MAX: u32 = 1500;
 pub(super) const GUESS_PACKETS_MAX: u32 = 1500;
 /// What of it is kept for answering a hit.
 const HIT_PACKETS: u32 = 60;
-/// After this time the limits begin anew.
+/// After this time the limits for unproved addresses begin anew.
 const WINDOW: Duration = Duration::from_secs(60);
+/// After this time ports of an address may be guessed once more.
+const GUESS_WINDOW: Duration = Duration::from_secs(300);
 /// How long an answer keeps an address free of the limits for unproved ones.
 const PROOF_LASTS: Duration = Duration::from_secs(600);
 /// Addresses remembered. When all are in use, nothing is sent to a new one: a peer names at most eight in a signal.
@@ -35,9 +39,8 @@ pub(super) enum Purpose {
 struct Account {
     since: Duration,
     bytes: u32,
-    guesses: u32,
-    /// Ports of this address are being guessed with the peer's consent.
-    guessing: bool,
+    /// Guesses since ports of this address are being guessed with the peer's consent.
+    guesses: Option<(Duration, u32)>,
     answered: Option<Duration>,
 }
 
@@ -60,23 +63,29 @@ impl Budget {
             return false;
         };
         let proved = account.is_proved(now);
-        let permitted = match purpose {
-            Purpose::Guess => account.guessing && account.guesses < GUESS_PACKETS_MAX - HIT_PACKETS,
-            Purpose::Asked if account.guessing => proved || account.guesses < GUESS_PACKETS_MAX,
-            Purpose::Asked => proved || account.bytes + bytes <= UNPROVED_BYTES_MAX,
-            Purpose::Scheduled => proved || account.bytes + bytes <= SCHEDULED_BYTES_MAX,
+        let permitted = match (purpose, account.guesses) {
+            (Purpose::Guess, guesses) => {
+                guesses.is_some_and(|(_, count)| count < GUESS_PACKETS_MAX - HIT_PACKETS)
+            }
+            (Purpose::Asked, Some((_, count))) => proved || count < GUESS_PACKETS_MAX,
+            (Purpose::Asked, None) => proved || account.bytes + bytes <= UNPROVED_BYTES_MAX,
+            (Purpose::Scheduled, _) => proved || account.bytes + bytes <= SCHEDULED_BYTES_MAX,
         };
         if permitted {
             account.bytes = account.bytes.saturating_add(bytes);
-            account.guesses += u32::from(account.guessing && !proved || purpose == Purpose::Guess);
+            if let Some((_, count)) = &mut account.guesses {
+                *count += u32::from(!proved || purpose == Purpose::Guess);
+            }
         }
         permitted
     }
 
-    /// The peer answered in this exchange: ports of `ip` may be guessed.
+    /// The peer answered in this exchange and is witnessed to be at `ip`, whose ports may be guessed.
     pub(super) fn allow_guesses(&mut self, ip: IpAddr, now: Duration) {
-        if let Some(account) = self.account(ip, now) {
-            account.guessing = true;
+        if let Some(account) = self.account(ip, now)
+            && account.guesses.is_none_or(|(since, _)| now.saturating_sub(since) >= GUESS_WINDOW)
+        {
+            account.guesses = Some((now, 0));
         }
     }
 
@@ -89,16 +98,17 @@ impl Budget {
 
     fn account(&mut self, ip: IpAddr, now: Duration) -> Option<&mut Account> {
         if !self.accounts.contains_key(&ip) && self.accounts.len() >= ADDRESSES_MAX {
-            self.accounts
-                .retain(|_, account| account.is_proved(now) || now.saturating_sub(account.since) < WINDOW);
+            self.accounts.retain(|_, account| {
+                account.is_proved(now) || now.saturating_sub(account.since) < GUESS_WINDOW
+            });
             if self.accounts.len() >= ADDRESSES_MAX {
                 return None;
             }
         }
-        let fresh = || Account { since: now, bytes: 0, guesses: 0, guessing: false, answered: None };
+        let fresh = || Account { since: now, bytes: 0, guesses: None, answered: None };
         let account = self.accounts.entry(ip).or_insert_with(fresh);
         if now.saturating_sub(account.since) >= WINDOW {
-            *account = Account { answered: account.answered, ..fresh() };
+            (account.since, account.bytes) = (now, 0);
         }
         Some(account)
     }
@@ -150,6 +160,18 @@ mod tests {
     }
 
     #[test]
+    fn ports_are_guessed_again_after_five_minutes_however_often_it_is_allowed() {
+        let mut budget = Budget::default();
+        let mut guessed = Vec::new();
+        for after_s in [0, 61, 299, 300] {
+            let now = START + Duration::from_secs(after_s);
+            budget.allow_guesses(IP, now);
+            guessed.push(sent(&mut budget, Purpose::Guess, now));
+        }
+        assert_eq!(guessed, [1440, 0, 0, 1440]);
+    }
+
+    #[test]
     fn a_new_address_waits_when_too_many_are_in_use() {
         let mut budget = Budget::default();
         let ip = |n: u8| IpAddr::from([198, 51, 100, n]);
@@ -157,6 +179,6 @@ mod tests {
             assert!(budget.permit(ip(n), 100, Purpose::Scheduled, START));
         }
         assert!(!budget.permit(ip(64), 100, Purpose::Scheduled, START));
-        assert!(budget.permit(ip(64), 100, Purpose::Scheduled, START + Duration::from_secs(60)));
+        assert!(budget.permit(ip(64), 100, Purpose::Scheduled, START + GUESS_WINDOW));
     }
 }

@@ -130,13 +130,19 @@ impl Agent {
         self.generations.current().is_some_and(|current| current.own.role == Role::Controlling)
     }
 
-    pub(super) fn is_vouched(&self) -> bool {
-        self.generations.current().is_some_and(|current| current.vouched && !current.stopped)
+    /// Whether ports of the peer's NAT may be guessed: the peer is there now, and somebody besides it says that it is at that
+    /// address.
+    fn may_guess(&self) -> bool {
+        let is_there = self.generations.current().is_some_and(|current| current.vouched && !current.stopped);
+        let witnessed = self.generations.complete().and_then(|(_, told)| told.witnessed);
+        let is_heard = |ip| self.pairs.iter().any(|pair| pair.way.to.ip() == ip && pair.heard.is_some());
+        let is_witnessed = |guess: &Guess| witnessed == Some(guess.ip()) || is_heard(guess.ip());
+        is_there && self.guess.as_ref().is_some_and(is_witnessed)
     }
 
     /// When guessing goes on.
     pub(super) fn guess_due(&self) -> Option<Duration> {
-        let due = self.guess.as_ref()?.due(self.is_vouched())?;
+        let due = self.guess.as_ref()?.due(self.may_guess())?;
         // A way that is about to be proved spares the packets.
         Some(self.pairs.iter().filter_map(Pair::promises).max().map_or(due, |until| due.max(until)))
     }
@@ -158,7 +164,7 @@ impl Agent {
         let is_moot = self.generations.policy() == Policy::RelayOnly
             || self.generations.complete().is_none_or(|(one, _)| one.stopped)
             || self.pairs.iter().any(|pair| pair.works(now));
-        let (vouched, due) = (self.is_vouched(), self.guess_due());
+        let (allowed, due) = (self.may_guess(), self.guess_due());
         let Some(guess) = &mut self.guess else {
             return;
         };
@@ -171,19 +177,19 @@ impl Agent {
             return;
         }
         let (ip, total, begins) = (guess.ip(), guess.len(), guess.begins());
-        match guess.advance(now, vouched) {
+        match guess.advance(now, allowed) {
             Step::Rest => {}
             Step::Open(count) => self.outputs.push_back(Output::OpenSockets(count)),
             Step::End => self.close_sockets(),
             Step::Send(ways) => {
-                if vouched {
+                if allowed {
                     self.budget.allow_guesses(ip, now);
                 }
                 if begins {
                     let packets = u16::try_from(total).unwrap_or(u16::MAX);
                     self.note(note_of(self.guess.as_ref(), packets), now);
                 }
-                let purpose = if vouched { Purpose::Guess } else { Purpose::Scheduled };
+                let purpose = if allowed { Purpose::Guess } else { Purpose::Scheduled };
                 for way in ways {
                     self.send_check(way, purpose, now);
                 }

@@ -37,16 +37,22 @@ impl Agent {
     }
 
     fn wanted(&self, now: Duration) -> Selection {
-        let current = match self.selection {
+        let selected = match self.selection {
             Selection::Direct(way) => self.pair(way).filter(|pair| pair.proof.is_some()),
             Selection::Relay | Selection::Nothing => None,
         };
         let works = |pair: &&Pair| pair.works(now);
         let nominated = self.pairs.iter().filter(works).filter(|pair| pair.nominated.is_some());
         let rested = now.saturating_sub(self.since);
+        // A place that the peer has left may not answer any more, though it did a moment ago.
+        let stays = |pair: &&Pair| !pair.untold;
         let best = nominated
             .max_by_key(|pair| pair.nominated)
-            .or_else(|| rank::best(self.pairs.iter().filter(works), current, &self.local, rested));
+            .or_else(|| {
+                let pairs = self.pairs.iter().filter(works).filter(stays);
+                rank::best(pairs, selected.filter(stays), &self.local, rested)
+            })
+            .or_else(|| rank::best(self.pairs.iter().filter(works), selected, &self.local, rested));
         match best {
             Some(pair) if self.generations.policy() != Policy::RelayOnly => Selection::Direct(pair.way),
             Some(_) | None if self.relay => Selection::Relay,
@@ -71,16 +77,16 @@ impl Agent {
     /// When a missing answer becomes suspicious, and when the selected way is left.
     pub(super) fn silence_due(&self) -> Option<Duration> {
         let (way, since, rtt) = self.owing()?;
-        let is_checking = self.pair(way).is_some_and(Pair::is_checking);
-        let wait = if is_checking { self.patience(since, rtt) } else { silence::suspect_after(rtt) };
+        let is_suspected = self.pair(way).is_some_and(Pair::is_checking) && (self.doubted || !self.relay);
+        let wait = if is_suspected { self.patience(since, rtt) } else { silence::suspect_after(rtt) };
         Some(since + wait)
     }
 
-    /// How long the selected way, silent since `since`, may stay so: not long when another way has been
-    /// proved meanwhile, as happens when a side moves.
+    /// How long the selected way, silent since `since`, may stay so: not long when we have moved meanwhile, or when
+    /// another way has been proved, as happens when the peer moves.
     fn patience(&self, since: Duration, rtt: Duration) -> Duration {
-        let moved = |pair: &Pair| pair.proof.is_some_and(|proof| proof.since >= since);
-        if self.pairs.iter().any(moved) {
+        let is_news = |pair: &Pair| pair.proof.is_some_and(|proof| proof.since >= since);
+        if self.moved >= Some(since) || self.pairs.iter().any(is_news) {
             silence::suspect_after(rtt) + rtt
         } else {
             silence::leave_after(rtt)
@@ -109,6 +115,16 @@ impl Agent {
             && let Some(pair) = self.pairs.iter_mut().find(|pair| pair.way == way && !pair.is_checking())
         {
             pair.begin(now);
+        }
+    }
+
+    /// Has the relay carry QUIC as well while it is not known whether the selected way still does: whoever waits until
+    /// that is known has lost the time, and what is carried twice counts once.
+    pub(super) fn doubt(&mut self, now: Duration) {
+        let is_due = |(_, since, rtt)| now.saturating_sub(since) >= silence::suspect_after(rtt);
+        let doubted = self.relay && self.owing().is_some_and(is_due);
+        if std::mem::replace(&mut self.doubted, doubted) != doubted {
+            self.outputs.push_back(Output::Doubt(doubted));
         }
     }
 

@@ -1,7 +1,7 @@
 //! Keeps the two sides' words of the current exchange of signals and of the one before, whose keys still count until the
 //! new ones are known to both.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use hobnob_wire::datagram::DatagramKey;
@@ -29,6 +29,8 @@ pub(super) struct Told {
     pub(super) key: DatagramKey,
     pub(super) mapping: Mapping,
     pub(super) candidates: Vec<(CandidateKind, SocketAddr)>,
+    /// Where the rendezvous hears the peer.
+    pub(super) witnessed: Option<IpAddr>,
     pub(super) at: Duration,
 }
 
@@ -80,7 +82,8 @@ impl Generation {
                 candidate::usable(&remote.candidates, local.loopback, policy)
             }
         };
-        self.told = Some(Told { key: remote.key, mapping: remote.mapping, candidates, at: now });
+        let Remote { key, mapping, witnessed, .. } = remote;
+        self.told = Some(Told { key, mapping, candidates, witnessed, at: now });
     }
 
     /// An authentic check came from an address that nobody told. Whether it is to be checked back.

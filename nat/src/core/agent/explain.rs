@@ -53,7 +53,7 @@ impl Agent {
         let Some(told) = &current.told else {
             return Some(WhyNot::Unanswered);
         };
-        if self.pairs.is_empty() {
+        if told.candidates.is_empty() {
             return Some(WhyNot::NoCandidates);
         }
         let is_guessing = self.guess.as_ref().is_some_and(|guess| !guess.is_over());

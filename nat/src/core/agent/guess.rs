@@ -14,7 +14,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use hobnob_wire::signal::{CandidateKind, Mapping};
+use hobnob_wire::signal::{Candidate, CandidateKind, Mapping};
 
 use super::SOCKETS_MAX;
 use super::budget::GUESS_PACKETS_MAX;
@@ -126,7 +126,7 @@ pub(super) enum Prospect {
 
 /// What is to be tried besides plain checks, where `now` both sides' signals are known.
 pub(super) fn prospect(local: &Local, told: &Told, random: &mut Random, now: Duration) -> Prospect {
-    let Some(peer) = outside(told) else {
+    let Some(peer) = outside(told).filter(|_| is_outside(local)) else {
         return Prospect::Plain;
     };
     let own_is_hard = local.mapping.is_endpoint_dependent();
@@ -178,11 +178,20 @@ pub(super) fn prospect(local: &Local, told: &Told, random: &mut Random, now: Dur
     }))
 }
 
-/// Where the peer's NAT shows it: its address of IPv4 outside, with the port that a counter gave out last.
+/// Whether packets of ours come out at all: somebody sees us at an address of IPv4, or what the NAT does is known.
+fn is_outside(local: &Local) -> bool {
+    let v4 = |one: &&Candidate| SocketAddr::from(one.at).is_ipv4();
+    let mut own = local.candidates.iter().filter(v4);
+    own.any(|one| one.kind != CandidateKind::Host || local.mapping != Mapping::Unknown)
+}
+
+/// Where the peer's NAT shows it: its address of IPv4 outside, witnessed if one is, with the port that a counter gave out last.
 fn outside(told: &Told) -> Option<SocketAddr> {
     let of = |kind: CandidateKind| {
-        let mut all = told.candidates.iter().filter(move |(known, at)| *known == kind && at.is_ipv4());
-        all.find(|(_, at)| !candidate::is_local(at.ip())).map(|(_, at)| *at)
+        let all = told.candidates.iter().filter(|(known, at)| *known == kind && at.is_ipv4());
+        let outside: Vec<SocketAddr> =
+            all.map(|(_, at)| *at).filter(|at| !candidate::is_local(at.ip())).collect();
+        outside.iter().find(|at| told.witnessed == Some(at.ip())).or(outside.first()).copied()
     };
     let first = of(CandidateKind::Reflexive)
         .or_else(|| of(CandidateKind::Mapped))
@@ -223,15 +232,15 @@ impl Guess {
         self.ip
     }
 
-    /// Whether the first packets are few enough for an address that has not been vouched for.
+    /// Whether the first packets are few enough for an address that nobody has witnessed.
     fn is_small(&self) -> bool {
         matches!(self.aim, Aim::Ports(_)) && self.pace == QUICK
     }
 
     /// When it wants to go on; `None` while it waits for something else.
-    pub(super) fn due(&self, vouched: bool) -> Option<Duration> {
+    pub(super) fn due(&self, allowed: bool) -> Option<Duration> {
         match self.state {
-            State::Waiting if vouched || self.is_small() => Some(self.at),
+            State::Waiting if allowed || self.is_small() => Some(self.at),
             State::Waiting | State::Asked | State::Over => None,
             State::Running { due, .. } => Some(due),
         }
@@ -255,11 +264,11 @@ impl Guess {
         true
     }
 
-    /// Goes on at `now`. `vouched`: the peer has answered in this exchange.
-    pub(super) fn advance(&mut self, now: Duration, vouched: bool) -> Step {
+    /// Goes on at `now`. `allowed`: many packets may be sent.
+    pub(super) fn advance(&mut self, now: Duration, allowed: bool) -> Step {
         match self.state {
             State::Over | State::Asked => Step::Rest,
-            State::Waiting if now < self.at || !(vouched || self.is_small()) => Step::Rest,
+            State::Waiting if now < self.at || !(allowed || self.is_small()) => Step::Rest,
             State::Waiting => match &mut self.aim {
                 Aim::Sockets { count, .. } => {
                     self.state = State::Asked;

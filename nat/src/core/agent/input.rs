@@ -1,6 +1,7 @@
 //! What an [`Agent`](super::Agent) is told, and what it wants done.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use hobnob_wire::datagram::{DatagramKey, Unproved};
@@ -54,6 +55,9 @@ pub struct Remote {
     pub mapping: Mapping,
     /// Where the peer may be reached, best first. Foreign input: any number, any address.
     pub candidates: Vec<Candidate>,
+    /// An address of these from which the rendezvous hears the peer, as the rendezvous says. Ports of other addresses are
+    /// guessed only once the peer has been heard from there.
+    pub witnessed: Option<IpAddr>,
 }
 
 /// What happened.
@@ -85,6 +89,8 @@ pub enum Input<'a> {
     },
     /// The sockets of [`Output::OpenSockets`] are open. Fewer than asked for are fine.
     Sockets(Vec<SocketId>),
+    /// The machine has slept, for however long: NATs and peers may have forgotten us. All ways are checked at once.
+    Woke,
     /// Time passed.
     Tick,
 }
@@ -105,6 +111,8 @@ pub enum Output {
     Dismiss(Way),
     /// QUIC goes this way from now on.
     Select(Selection),
+    /// Whether QUIC goes over the relay as well for a moment, because the selected way owes an answer.
+    Doubt(bool),
     /// Open this many sockets, of IPv4, and tell with [`Input::Sockets`]. At most [`super::SOCKETS_MAX`].
     OpenSockets(u16),
     /// Close one of them.

@@ -96,6 +96,10 @@ pub struct Agent {
     announced: bool,
     since: Duration,
     silence: Silence,
+    /// When our interfaces last became others.
+    moved: Option<Duration>,
+    /// The driver has been told to use the relay besides the selected way.
+    doubted: bool,
     retry: Retry,
     /// A direct way fell in this exchange.
     fell: bool,
@@ -123,6 +127,8 @@ impl Agent {
             announced: true,
             since: now,
             silence: Silence::default(),
+            moved: None,
+            doubted: false,
             retry: Retry::default(),
             fell: false,
             gave_up: false,
@@ -144,6 +150,10 @@ impl Agent {
             }
             Input::Traffic { sent, heard } => self.handle_traffic(sent, heard),
             Input::Sockets(sockets) => self.handle_sockets(&sockets, now),
+            Input::Woke => {
+                self.moved = Some(now);
+                self.begin_checks(now);
+            }
             Input::Tick => {}
         }
         self.advance(now);
@@ -187,6 +197,13 @@ impl Agent {
     fn handle_local(&mut self, local: Local, now: Duration) {
         if self.local == local {
             return;
+        }
+        let hosts = |local: &Local| -> Vec<_> {
+            let hosts = local.candidates.iter().filter(|one| one.kind == CandidateKind::Host);
+            hosts.map(|one| one.at).collect()
+        };
+        if hosts(&self.local) != hosts(&local) {
+            self.moved = Some(now);
         }
         self.local = local;
         if self.generations.current().is_some() {
@@ -257,7 +274,8 @@ impl Agent {
     fn adopt(&mut self, told: &Told, now: Duration) {
         let own = |at| self.local.candidates.iter().any(|one| SocketAddr::from(one.at) == at);
         let mut ways: Vec<(Way, Origin)> = Vec::with_capacity(told.candidates.len());
-        for (kind, at) in told.candidates.iter().filter(|(_, at)| !own(*at)) {
+        let others = told.candidates.iter().filter(|(_, at)| !own(*at) && self.has_family(*at));
+        for (kind, at) in others {
             let origin = Origin::Told(*kind);
             // Of a hard NAT, one port is as good as another: the check only lets its address in.
             let is_in_vain = told.mapping.is_endpoint_dependent()
@@ -275,9 +293,12 @@ impl Agent {
         self.remove_pairs(|pair| {
             (pair.is_recent(now) && !told_none) || ways.iter().any(|(way, _)| *way == pair.way)
         });
+        for pair in self.pairs.iter_mut().filter(|pair| matches!(pair.origin, Origin::Told(_))) {
+            pair.untold = !ways.iter().any(|(way, _)| *way == pair.way);
+        }
         for (way, origin) in ways {
             match self.pairs.iter_mut().find(|pair| pair.way == way) {
-                Some(pair) => pair.origin = origin,
+                Some(pair) => (pair.origin, pair.untold) = (origin, false),
                 None => {
                     self.insert(way, origin, now);
                 }
@@ -285,10 +306,17 @@ impl Agent {
         }
     }
 
+    /// Whether we have an address of the family of `at`, as far as we know any.
+    fn has_family(&self, at: SocketAddr) -> bool {
+        let own = &self.local.candidates;
+        own.is_empty() || own.iter().any(|one| SocketAddr::from(one.at).is_ipv4() == at.is_ipv4())
+    }
+
     /// Does all that is due.
     fn advance(&mut self, now: Duration) {
         self.leave_if_silent(now);
         self.choose(now);
+        self.doubt(now);
         self.retry(now);
         self.send_due(now);
         self.guess_on(now);

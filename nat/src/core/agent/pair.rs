@@ -80,6 +80,8 @@ pub(super) struct Proof {
 pub(super) struct Pair {
     pub(super) way: Way,
     pub(super) origin: Origin,
+    /// The peer told it once and does not any more: it has left the place.
+    pub(super) untold: bool,
     pub(super) proof: Option<Proof>,
     /// Last authentic datagram from there.
     pub(super) heard: Option<Duration>,
@@ -102,6 +104,7 @@ impl Pair {
         Self {
             way,
             origin,
+            untold: false,
             proof: None,
             heard: None,
             found: None,

@@ -39,7 +39,7 @@ impl Engine {
                 let Ok(sealed) = Opaque::new(sealed) else {
                     return Ok(());
                 };
-                let delivery = SignalDelivery { from: address, device, sealed, channel: None };
+                let delivery = SignalDelivery { from: address, device, sealed, channel: None, at: None };
                 self.links.signalled(turn, &mut self.keys, &self.contacts, &delivery)
             }
         }

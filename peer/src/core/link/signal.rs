@@ -1,13 +1,16 @@
 //! Signals: what is said to agree on a link, and what follows from what is heard.
 
+use std::net::{IpAddr, SocketAddr};
+
 use hobnob_nat::core::agent::{Policy, Remote};
+use hobnob_nat::core::candidate::outside;
 use hobnob_wire::bounded::{List, Opaque};
 use hobnob_wire::codec::{decode, encode};
 use hobnob_wire::datagram::Channel;
 use hobnob_wire::keys::AgreementKey;
 use hobnob_wire::noise::{open_signal, seal_signal, signal_context};
 use hobnob_wire::session::Request;
-use hobnob_wire::signal::{Signal, SignalDelivery, SignalKind, SignalRequest};
+use hobnob_wire::signal::{Signal, SignalDelivery, SignalKind, SignalRequest, TransportAddress};
 use hobnob_wire::{Address, AttemptId, DeviceId};
 
 use super::Links;
@@ -86,6 +89,7 @@ impl Links {
             return false;
         };
         let (candidates, mapping) = known.tell(&self.own, turn.now.monotonic);
+        let at = outside(&candidates).map(TransportAddress::from);
         let (attempt, key, to) = (known.attempt, known.key.clone(), known.address.clone());
         let own = &keys.identity;
         let context = signal_context((&own.address, own.device), (&to, device));
@@ -109,7 +113,7 @@ impl Links {
                 Asked::Update(device)
             }
         };
-        turn.ask(asked, Request::Signal(SignalRequest { to, device, sealed }));
+        turn.ask(asked, Request::Signal(SignalRequest { to, device, sealed, at }));
         true
     }
 
@@ -203,7 +207,9 @@ impl Links {
         };
         if taken {
             let (device, channel) = (from.1, delivery.channel);
-            turn.effect(Effect::Reach(ReachOrder::Remote { device, remote: remote(signal) }));
+            let witnessed = delivery.at.map(|at| SocketAddr::from(at).ip());
+            let remote = remote(signal, witnessed);
+            turn.effect(Effect::Reach(ReachOrder::Remote { device, remote }));
             turn.effect(Effect::Reach(ReachOrder::Channel { device, channel }));
         }
         Ok(())
@@ -242,9 +248,9 @@ pub(crate) enum Lost {
 }
 
 /// What a signal says, for whoever looks for a path.
-fn remote(signal: Signal) -> Remote {
+fn remote(signal: Signal, witnessed: Option<IpAddr>) -> Remote {
     let Signal { attempt, key, mapping, candidates, .. } = signal;
-    Remote { attempt, key, mapping, candidates: candidates.into_vec() }
+    Remote { attempt, key, mapping, candidates: candidates.into_vec(), witnessed }
 }
 
 /// The Noise key of a device, when its account may be trusted.

@@ -168,7 +168,7 @@ impl Rendezvous {
                 self.signals += 1;
                 let (from, device, sealed) = (who.0.clone(), who.1, signal.sealed);
                 let channel = self.relays.then(|| Channel::new([7; 7]));
-                let delivery = SignalDelivery { from, device, sealed, channel };
+                let delivery = SignalDelivery { from, device, sealed, channel, at: signal.at };
                 self.pushes.push((signal.device, Push::Signal(delivery)));
                 Ok(Answer::Signalled { channel })
             }

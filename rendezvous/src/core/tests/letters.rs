@@ -1,3 +1,4 @@
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use hobnob_wire::keys::{AgreementKey, Purpose};
@@ -207,12 +208,20 @@ fn signals_reach_a_contacts_device_that_is_there_and_nobody_else() {
     let sealed = Opaque::new(vec![1, 2, 3]).unwrap();
     let signal = |to: &Person| {
         let (to, device) = (to.address(), to.device());
-        Request::Signal(SignalRequest { to, device, sealed: sealed.clone() })
+        Request::Signal(SignalRequest { to, device, sealed: sealed.clone(), at: None })
     };
     assert_eq!(world.ask(a, signal(&bob)), Ok(Answer::Signalled { channel: None }));
     let (from, device) = (alice.address(), alice.device());
-    let delivery = SignalDelivery { from, device, sealed: sealed.clone(), channel: None };
+    let delivery = SignalDelivery { from, device, sealed: sealed.clone(), channel: None, at: None };
     assert_eq!(world.pushes(b), [Push::Signal(delivery)]);
+    for (named, told) in [("192.0.2.1:4000", true), ("192.0.2.2:4000", false)] {
+        let at = Some(named.parse::<SocketAddr>().unwrap().into());
+        let (to, device) = (bob.address(), bob.device());
+        let named = SignalRequest { to, device, sealed: sealed.clone(), at };
+        world.ask(a, Request::Signal(named)).unwrap();
+        let [Push::Signal(delivery)] = &world.pushes(b)[..] else { panic!("no signal") };
+        assert_eq!(delivery.at, at.filter(|_| told), "Alice's session comes from 192.0.2.1");
+    }
     world.gone(b);
     assert_eq!(world.ask(a, signal(&bob)), Err(Refusal::RecipientUnavailable));
     assert_eq!(world.ask(a, signal(&carol)), Err(Refusal::Forbidden));

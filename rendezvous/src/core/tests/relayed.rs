@@ -12,12 +12,12 @@ use crate::core::{Effect, SessionId};
 
 fn signal(to: &Person) -> Request {
     let (to, device) = (to.address(), to.device());
-    Request::Signal(SignalRequest { to, device, sealed: Opaque::new(vec![1, 2, 3]).unwrap() })
+    Request::Signal(SignalRequest { to, device, sealed: Opaque::new(vec![1, 2, 3]).unwrap(), at: None })
 }
 
 fn delivery(from: &Person, channel: Option<Channel>) -> Push {
     let sealed = Opaque::new(vec![1, 2, 3]).unwrap();
-    Push::Signal(SignalDelivery { from: from.address(), device: from.device(), sealed, channel })
+    Push::Signal(SignalDelivery { from: from.address(), device: from.device(), sealed, channel, at: None })
 }
 
 fn hide(hidden: bool) -> Request {

@@ -8,6 +8,7 @@ use hobnob_wire::signal::{Candidate, CandidateKind, Mapping};
 use super::super::{Input, Note, Output, PAIRS_MAX, PathKind, Remote, Way, WhyNot};
 use super::nat::PORT_RESTRICTED;
 use super::world::{A, B, World, ms};
+use crate::core::candidate::outside;
 
 const VICTIM: IpAddr = IpAddr::V4(Ipv4Addr::new(203, 0, 113, 66));
 
@@ -26,7 +27,8 @@ fn candidate(at: SocketAddr) -> Candidate {
 /// B tells A these candidates, with a key that B has.
 fn told(world: &mut World, mapping: Mapping, candidates: Vec<Candidate>) {
     let (attempt, key) = (world.attempt(), world.sides[B].key.clone());
-    world.give(A, Input::Remote(Remote { attempt, key, mapping, candidates }));
+    let witnessed = outside(&candidates).map(|at| at.ip());
+    world.give(A, Input::Remote(Remote { attempt, key, mapping, candidates, witnessed }));
 }
 
 fn check(world: &World, number: u64, key: &DatagramKey) -> Vec<u8> {

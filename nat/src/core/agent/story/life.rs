@@ -337,3 +337,42 @@ fn a_nat_that_is_found_out_during_the_exchange_is_still_met() {
         assert!(world.until_direct(ms(5000)).is_some(), "{:?}", world.report(A));
     }
 }
+
+#[test]
+fn a_side_that_wakes_up_checks_its_way_at_once() {
+    let mut world = linked(16);
+    world.run(ms(10_000));
+    let before = world.report(A).sent;
+    world.give(A, Input::Woke);
+    assert!(world.report(A).sent > before, "{:?}", world.report(A));
+    world.run(ms(500));
+    assert!(world.are_direct());
+}
+
+#[test]
+fn nothing_is_sent_to_addresses_of_a_family_that_we_do_not_have() {
+    for peer in [PORT_RESTRICTED, super::nat::RANDOM] {
+        let mut world = World::new([None, Some(peer)], 17);
+        world.sides[A].ips = vec!["2001:db8:1::5".parse().unwrap()];
+        world.exchange();
+        world.run(ms(10_000));
+        for side in [A, B] {
+            let report = world.report(side);
+            assert_eq!((report.sent, report.why_not_direct), (0, Some(WhyNot::NoCommonFamily)), "{report:?}");
+        }
+    }
+}
+
+#[test]
+fn whoever_is_seen_by_nobody_guesses_no_ports() {
+    use super::super::Local;
+    use hobnob_wire::signal::Mapping;
+    let mut world = World::new([PORT_RESTRICTED, super::nat::RANDOM].map(Some), 18);
+    let blocked = world.look(A);
+    let blocked =
+        Local { mapping: Mapping::Unknown, candidates: blocked.candidates[..1].to_vec(), ..blocked };
+    world.exchange();
+    world.give(A, Input::Local(blocked));
+    world.run(ms(10_000));
+    assert!(world.report(A).sent < 100, "{:?}", world.report(A));
+}

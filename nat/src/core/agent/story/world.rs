@@ -172,11 +172,13 @@ impl World {
     /// Tells the other side where `side` is.
     pub(super) fn offer(&mut self, side: usize) {
         let local = self.look(side);
+        let candidates = candidate::offered(&local.candidates, self.sides[side].policy);
         let remote = Remote {
             attempt: self.attempt(),
             key: self.sides[side].key.clone(),
             mapping: local.mapping,
-            candidates: candidate::offered(&local.candidates, self.sides[side].policy),
+            witnessed: candidate::outside(&candidates).map(|at| at.ip()),
+            candidates,
         };
         self.later(self.link.delay_ms[side], Event::Signal { to: 1 - side, remote });
     }
@@ -223,7 +225,7 @@ impl World {
             Output::OpenSockets(count) => self.later(1, Event::Sockets { side, count: *count }),
             Output::CloseSocket(id) => assert!(this.sockets.remove(id).is_some()),
             Output::Signal => self.offer(side),
-            Output::Note(_) => {}
+            Output::Doubt(_) | Output::Note(_) => {}
         }
     }
 
