@@ -49,6 +49,7 @@ pub fn inside(name: &str, story: impl FnOnce()) {
 /// A machine of its own on a [`network`].
 #[derive(Clone, Debug)]
 pub struct Host {
+    name: String,
     /// Its address.
     pub ip: String,
     /// The words that run a command there.
@@ -76,8 +77,31 @@ pub fn network<const N: usize>(names: [&str; N]) -> [Host; N] {
         ip(&format!("-n {name} addr add {address}/24 dev eth0"));
         ip(&format!("-n {name} link set eth0 up"));
         ip(&format!("-n {name} link set lo up"));
-        Host { ip: address, prefix: ["ip", "netns", "exec", name].map(str::to_owned).into() }
+        // As at home: whatever is elsewhere is looked for beyond this interface.
+        ip(&format!("-n {name} route add default dev eth0"));
+        Host {
+            name: name.to_owned(),
+            ip: address,
+            prefix: ["ip", "netns", "exec", name].map(str::to_owned).into(),
+        }
     })
+}
+
+/// Takes away the one interface of a machine on a [`network`], as when it leaves a Wi-Fi, and gives it another with this address
+/// of `10.77.0.0/24`.
+///
+/// # Panics
+/// Outside [`inside`].
+pub fn relocate(host: &mut Host, address: &str) {
+    let ip = |words: &str| run(Command::new("ip").args(words.split(' ')));
+    let name = &host.name;
+    ip(&format!("link del to-{name}"));
+    ip(&format!("link add to-{name} type veth peer name wwan0 netns {name}"));
+    ip(&format!("link set to-{name} master switch up"));
+    ip(&format!("-n {name} addr add {address}/24 dev wwan0"));
+    ip(&format!("-n {name} link set wwan0 up"));
+    ip(&format!("-n {name} route add default dev wwan0"));
+    host.ip = address.to_owned();
 }
 
 /// Mounts a disk of `bytes` at `folder`, which is created. It is gone with the namespace.

@@ -12,6 +12,7 @@ mod languages;
 mod large;
 mod letters;
 mod limits;
+mod moves;
 mod overlay;
 mod paths;
 mod people;
