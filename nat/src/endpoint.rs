@@ -17,12 +17,13 @@ use crate::congestion::PathEpoch;
 use crate::core::admission::{Admission, AdmissionLimits, Verdict};
 use crate::demux::Demux;
 use crate::demux::address::{self, canonical};
-use crate::demux::beside::{Beside, Inbox, Nobody, Outlet};
+use crate::demux::beside::{Beside, Helping, Inbox, Nobody, Outlet};
 use crate::demux::roads::Road;
 use crate::demux::routes::Strangers;
 use crate::dial::{DIAL_WITHIN, DialError};
 use crate::network::{Network, System};
 use crate::reach::Reach;
+use crate::relay::RelayServer;
 use crate::tls::{PinVerifier, ServerIdentity};
 use crate::tunnel::guests::Guests;
 use crate::{tls, transport};
@@ -114,6 +115,19 @@ impl Endpoint {
     /// # Errors
     /// When the socket cannot be had.
     pub fn peer_on(network: Arc<dyn Network>, listen: SocketAddr, strangers: Strangers) -> io::Result<Self> {
+        Self::peer_relaying_on(network, listen, strangers, None)
+    }
+
+    /// [`Endpoint::peer_on`] with a relay for others on the same socket.
+    ///
+    /// # Errors
+    /// When the socket cannot be had.
+    pub fn peer_relaying_on(
+        network: Arc<dyn Network>,
+        listen: SocketAddr,
+        strangers: Strangers,
+        relay: Option<Arc<RelayServer>>,
+    ) -> io::Result<Self> {
         let certificate = tls::throw_away_certificate().map_err(io::Error::other)?;
         let server = server_config(
             tls::quic_server(tls::link_server(certificate)),
@@ -121,7 +135,12 @@ impl Endpoint {
         );
         let link_server = server.clone();
         let (inbox, heard) = mpsc::channel(INBOX_MAX);
-        let demux = Demux::new(network.bind(listen)?, Arc::new(Inbox(inbox)), strangers, true)?;
+        let inbox = Inbox(inbox);
+        let beside: Arc<dyn Beside> = match relay {
+            Some(relay) => Arc::new(Helping { relay, inbox }),
+            None => Arc::new(inbox),
+        };
+        let demux = Demux::new(network.bind(listen)?, beside, strangers, true)?;
         let mut endpoint = Self::open(demux, server, AdmissionLimits::PEER, transport::LINK_MTU_MAX)?;
         endpoint.link_server = Some(link_server);
         endpoint.reach = Some(Reach::start(network, Arc::clone(&endpoint.demux), heard));

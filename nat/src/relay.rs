@@ -1,4 +1,4 @@
-//! The relay at work: forwards in the receive path of the rendezvous' socket, and reflects on further sockets.
+//! The relay at work: forwards in the receive path of the socket of whoever relays, and reflects on further sockets.
 //!
 //! Datagrams of one channel that came in one go (GRO) leave in one go (GSO), byte for byte, with what the network said about
 //! congestion. There is no queue and no memory per datagram: what the socket does not take at once is lost, as in any router.
@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use hobnob_wire::datagram::{CHANNEL_HEADER_BYTES, Channel};
+use hobnob_wire::datagram::Channel;
 use quinn::AsyncUdpSocket;
 use quinn::udp::{RecvMeta, Transmit};
 use tokio::task::JoinHandle;
@@ -18,10 +18,11 @@ use zeroize::Zeroizing;
 
 use crate::core::relay::{Door, Hop, Load, Order, Relay, RelayLimits, RelayTally};
 use crate::demux::address::canonical;
-use crate::demux::beside::{Batch, Beside, Outlet};
+use crate::demux::beside::{Batch, Beside, Outlet, runs};
 use crate::network::Network;
 
-/// The relay of a rendezvous: give it to [`Endpoint::rendezvous_on`](crate::Endpoint::rendezvous_on).
+/// A relay: give it to [`Endpoint::rendezvous_on`](crate::Endpoint::rendezvous_on), or to
+/// [`Endpoint::peer_relaying_on`](crate::Endpoint::peer_relaying_on).
 #[derive(Debug)]
 pub struct RelayServer {
     /// Held for the time of a look-up; orders come a few times per session.
@@ -76,9 +77,7 @@ impl RelayServer {
 
 impl Beside for RelayServer {
     fn take(&self, batch: &Batch<'_>, outlet: &dyn Outlet) {
-        let mut rest = batch.bytes;
-        while !rest.is_empty() {
-            let (run, after) = rest.split_at(run_len(rest, batch.stride.max(1)));
+        for run in runs(batch.bytes, batch.stride.max(1)) {
             match Channel::split(run) {
                 Some((channel, _)) => self.forward(channel, run, batch, outlet),
                 None => {
@@ -88,21 +87,8 @@ impl Beside for RelayServer {
                     }
                 }
             }
-            rest = after;
         }
     }
-}
-
-/// Bytes of the first datagram and, if it is one of a channel, of those of the same channel right behind it.
-fn run_len(bytes: &[u8], stride: usize) -> usize {
-    let mut datagrams = bytes.chunks(stride);
-    let Some(first) = datagrams.next() else { return 0 };
-    if Channel::split(first).is_none() {
-        return first.len();
-    }
-    let header = &first[..CHANNEL_HEADER_BYTES];
-    let alike = datagrams.take_while(|datagram| datagram.starts_with(header));
-    first.len() + alike.map(<[u8]>::len).sum::<usize>()
 }
 
 /// One datagram, or several, to a peer from the address that it knows.

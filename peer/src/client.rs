@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use hobnob_nat::{Endpoint, Reach, Strangers, System};
+use hobnob_nat::{Endpoint, Reach, RelayServer, Strangers, System};
 use hobnob_wire::Address;
 use hobnob_wire::close::SessionClose;
 use thiserror::Error;
@@ -17,6 +17,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
+use zeroize::Zeroizing;
 
 use crate::core::command::{Command, CommandError, ErrorKind, Reply};
 use crate::core::engine::{Engine, OpenError as EngineError};
@@ -24,8 +25,9 @@ use crate::core::input::Input;
 use crate::core::keys::Identity;
 use crate::core::settings::{self, NetSettings};
 use crate::core::store::KeyStore;
+use crate::core::time::Entropy;
 use crate::core::transfer::TransferReport;
-use crate::driver::{Driver, Inputs, Message, Outside, channel, unix_ms};
+use crate::driver::{Driver, Inputs, Message, Outside, SystemEntropy, channel, unix_ms};
 use crate::events::{Cursor, Events, Ring};
 use crate::net::streams::TransferShell;
 use crate::net::{LinkRoom, OverlayShell, Port, Session, Surroundings, watch_paths};
@@ -158,7 +160,8 @@ impl Client {
             listen.set_port(net.port);
         }
         spawn_blocking(hobnob_nat::warm_up);
-        let (endpoint, reach) = bind(listen)?;
+        let relay = net.relay.map(|limits| RelayServer::new(limits, Zeroizing::new(SystemEntropy.array())));
+        let (endpoint, reach) = bind(listen, relay.clone())?;
         let (inputs, messages) = channel();
         let (stop, stopped) = watch::channel(false);
         let events = Arc::new(Ring::new(unix_ms()));
@@ -173,6 +176,7 @@ impl Client {
         let outside = Outside {
             runtime: runtime.clone(),
             reach: reach.clone(),
+            relay,
             overlay: OverlayShell::new((identity.device, net.overlay), (runtime.clone(), inputs.clone())),
             links: Arc::clone(&links),
             transfers,
@@ -292,9 +296,10 @@ impl Shared {
 }
 
 /// Opens the socket that carries everything.
-fn bind(listen: SocketAddr) -> Result<(Endpoint, Reach), OpenError> {
+fn bind(listen: SocketAddr, relay: Option<Arc<RelayServer>>) -> Result<(Endpoint, Reach), OpenError> {
     let failed = |cause| OpenError::Listen { listen, cause };
-    let endpoint = Endpoint::peer_on(Arc::new(System), listen, Strangers::Ignored).map_err(failed)?;
+    let endpoint = Endpoint::peer_relaying_on(Arc::new(System), listen, Strangers::Ignored, relay);
+    let endpoint = endpoint.map_err(failed)?;
     let reach = endpoint.reach().ok_or_else(|| failed(io::ErrorKind::Unsupported.into()))?;
     Ok((endpoint, reach))
 }

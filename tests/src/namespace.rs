@@ -189,6 +189,21 @@ pub fn part([one, other]: [u16; 2]) {
     lose("parted", &format!("{}\n {}", between(one, other), between(other, one)));
 }
 
+/// Loses everything that two machines of a [`network`] send to each other.
+///
+/// # Panics
+/// When nftables is missing.
+pub fn part_hosts(one: &Host, other: &Host) {
+    for (host, from) in [(one, other), (other, one)] {
+        let chain =
+            format!("chain input {{\n type filter hook input priority 0\n ip saddr {} drop\n }}", from.ip);
+        let [program, words @ ..] = &*host.prefix else { continue };
+        run(Command::new(program)
+            .args(words)
+            .args(["nft", &format!("table inet parted {{\n {chain}\n}}\n")]));
+    }
+}
+
 /// Ends what [`part`] began.
 ///
 /// # Panics

@@ -9,8 +9,9 @@ use thiserror::Error;
 
 use crate::address::Address;
 use crate::codec::{self, DecodeError, EncodeError, Frame, LENGTH_BYTES};
+use crate::datagram::{AllocationId, Channel, DatagramKey};
 use crate::device::DeviceList;
-use crate::ids::{DeviceId, LetterId};
+use crate::ids::{AttemptId, DeviceId, LetterId};
 use crate::limits::LINK_FRAME_BYTES_MAX;
 use crate::mailbox::Sealed;
 use crate::seal::{BrokenSeal, SealKey, TAG_BYTES};
@@ -65,6 +66,33 @@ pub enum LinkFrame {
     Pace {
         /// Bytes per second; 0 for no limit.
         bytes_per_s: u64,
+    },
+    /// About relaying for contacts.
+    Relay(RelayFrame),
+}
+
+/// How a device relays between two of its contacts that have no direct path. Each has a link with it, on which they ask.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RelayFrame {
+    /// I relay for my contacts. Said once, when the link is up.
+    Offer,
+    /// Please relay between me and that device, which asks for the same.
+    Ask {
+        /// The attempt of the two.
+        attempt: AttemptId,
+        /// The other one.
+        device: DeviceId,
+    },
+    /// Both have asked. The relay is where the link leads to; what it grants ends with the link.
+    Grant {
+        /// The attempt.
+        attempt: AttemptId,
+        /// Where it forwards between the two.
+        channel: Channel,
+        /// The place of the device that is told.
+        allocation: AllocationId,
+        /// Authenticates datagrams to and from the relay.
+        key: DatagramKey,
     },
 }
 

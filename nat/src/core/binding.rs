@@ -14,7 +14,8 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use hobnob_wire::datagram::{Cookie, Datagram, Transaction, Unproved};
+use hobnob_wire::datagram::{Channel, Cookie, Datagram, Transaction, Unproved};
+use hobnob_wire::ids::DeviceId;
 use hobnob_wire::signal::RelayGrant;
 
 use self::keep_alive::KeepAlive;
@@ -31,8 +32,21 @@ pub struct Access {
     pub relay: SocketAddr,
     /// The place there.
     pub grant: RelayGrant,
-    /// Whether the relay is reached by another road than UDP, so that what it sees is not our address.
-    pub tunnelled: bool,
+    /// Whether the relay and its reflectors are asked where they see us. By another road than UDP they do not.
+    pub reflects: bool,
+}
+
+/// A contact that forwards to a peer, in place of the relay of the rendezvous.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Helper {
+    /// The contact's device.
+    pub device: DeviceId,
+    /// Its address, a path to which is proved.
+    pub at: SocketAddr,
+    /// Our place there.
+    pub grant: RelayGrant,
+    /// Where it forwards to the peer.
+    pub channel: Channel,
 }
 
 /// What is to be done.
@@ -231,7 +245,7 @@ impl Binding {
 impl Place {
     fn new(access: Access, count: u64, is_wanted: bool, now: Duration) -> Self {
         let mut asked: Vec<SocketAddr> = Vec::new();
-        if !access.tunnelled {
+        if access.reflects {
             asked.push(access.relay);
             for reflector in access.grant.reflectors.iter() {
                 let mut at = SocketAddr::from(*reflector);

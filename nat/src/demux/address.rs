@@ -85,7 +85,10 @@ mod tests {
     fn each_socket_is_given_addresses_of_its_own_family() {
         let [v4, v4_as_v6, v6] =
             ["192.0.2.1:1", "[::ffff:192.0.2.1]:1", "[2001:db8::1]:1"].map(|text| text.parse().unwrap());
-        assert_eq!([v4, v4_as_v6, v6].map(|at| written(at, true)), [Some(v4_as_v6), Some(v4_as_v6), Some(v6)]);
+        assert_eq!(
+            [v4, v4_as_v6, v6].map(|at| written(at, true)),
+            [Some(v4_as_v6), Some(v4_as_v6), Some(v6)]
+        );
         assert_eq!([v4, v4_as_v6, v6].map(|at| written(at, false)), [Some(v4), Some(v4), None]);
     }
 

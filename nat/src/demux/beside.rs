@@ -3,12 +3,14 @@
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
-use hobnob_wire::datagram::DATAGRAM_BYTES_MAX;
+use hobnob_wire::datagram::{self, CHANNEL_HEADER_BYTES, Channel, DATAGRAM_BYTES_MAX};
 use quinn::udp::{EcnCodepoint, Transmit};
 use tokio::sync::mpsc;
 
 use crate::core::agent::{SocketId, Way};
+use crate::relay::RelayServer;
 
 /// Takes the datagrams that share the socket with QUIC ([`hobnob_wire::datagram`]). Called while receiving: it must not wait.
 pub trait Beside: fmt::Debug + Send + Sync + 'static {
@@ -75,6 +77,53 @@ impl Beside for Inbox {
             }
         }
     }
+}
+
+/// On a peer that relays for its contacts: what is said to a relay goes to that, all else to the task.
+#[derive(Debug)]
+pub(crate) struct Helping {
+    pub(crate) relay: Arc<RelayServer>,
+    pub(crate) inbox: Inbox,
+}
+
+impl Beside for Helping {
+    fn take(&self, batch: &Batch<'_>, outlet: &dyn Outlet) {
+        let is_for_relay = |datagram: &[u8]| {
+            Channel::split(datagram).is_some()
+                || datagram::parse(datagram).is_ok_and(|unproved| unproved.allocation().is_some())
+        };
+        let stride = batch.stride.max(1);
+        for run in runs(batch.bytes, stride) {
+            let batch = Batch { bytes: run, ..*batch };
+            if is_for_relay(&run[..run.len().min(stride)]) {
+                self.relay.take(&batch, outlet);
+            } else {
+                self.inbox.take(&batch, outlet);
+            }
+        }
+    }
+}
+
+/// The datagrams of one batch, those of one channel that follow each other together, all others one by one.
+pub(crate) fn runs(bytes: &[u8], stride: usize) -> impl Iterator<Item = &[u8]> {
+    let mut rest = bytes;
+    std::iter::from_fn(move || {
+        let (run, after) = rest.split_at(run_len(rest, stride));
+        rest = after;
+        (!run.is_empty()).then_some(run)
+    })
+}
+
+/// Bytes of the first datagram and, if it is one of a channel, of those of the same channel right behind it.
+fn run_len(bytes: &[u8], stride: usize) -> usize {
+    let mut datagrams = bytes.chunks(stride);
+    let Some(first) = datagrams.next() else { return 0 };
+    if Channel::split(first).is_none() {
+        return first.len();
+    }
+    let header = &first[..CHANNEL_HEADER_BYTES];
+    let alike = datagrams.take_while(|datagram| datagram.starts_with(header));
+    first.len() + alike.map(<[u8]>::len).sum::<usize>()
 }
 
 /// Drops everything.

@@ -40,10 +40,18 @@ pub(crate) struct Routes {
 #[derive(Debug, Default)]
 pub(crate) struct Route {
     pub(crate) selection: Selection,
-    pub(crate) channel: Option<Channel>,
+    pub(crate) conduit: Option<Conduit>,
     /// The selection may be dead: the relay carries everything as well.
     pub(crate) doubted: bool,
     pub(crate) usage: Arc<Usage>,
+}
+
+/// A channel to a peer, and who forwards in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Conduit {
+    pub(crate) channel: Channel,
+    /// The address of a contact that does; `None` for the relay of the rendezvous, wherever that is.
+    pub(crate) helper: Option<SocketAddr>,
 }
 
 /// Whose QUIC comes from somewhere.
@@ -70,12 +78,12 @@ impl Routes {
         self.peers.get(&peer)
     }
 
-    /// The address of the relay that forwards channel datagrams.
-    pub(crate) fn relay(&self) -> Option<SocketAddr> {
-        self.relay
+    /// The address of whoever forwards in a channel.
+    pub(crate) fn forwarder(&self, conduit: Conduit) -> Option<SocketAddr> {
+        conduit.helper.or(self.relay)
     }
 
-    /// Channel datagrams go to and come from this address from now on.
+    /// The relay of the rendezvous is at this address from now on.
     pub(crate) fn set_relay(&mut self, relay: Option<SocketAddr>) {
         self.relay = relay;
     }
@@ -109,13 +117,20 @@ impl Routes {
         self.peers.entry(peer).or_default().doubted = doubted;
     }
 
-    /// In which channel the relay forwards to a peer.
-    pub(crate) fn set_channel(&mut self, peer: SocketAddr, channel: Option<Channel>) {
+    /// In which channel a peer is forwarded to. Numbers are random: one that is another peer's already is not taken from it.
+    pub(crate) fn set_conduit(&mut self, peer: SocketAddr, conduit: Option<Conduit>) {
+        let is_others =
+            |conduit: &Conduit| self.channels.get(&conduit.channel).is_some_and(|taken| taken.peer != peer);
+        let conduit = conduit.filter(|conduit| !is_others(conduit));
         let route = self.peers.entry(peer).or_default();
-        if let Some(former) = std::mem::replace(&mut route.channel, channel) {
-            self.channels.remove(&former);
+        let former = std::mem::replace(&mut route.conduit, conduit);
+        if former != conduit && route.selection == Selection::Relay {
+            route.usage.start_over();
         }
-        if let Some(channel) = channel {
+        if let Some(former) = former {
+            self.channels.remove(&former.channel);
+        }
+        if let Some(Conduit { channel, .. }) = conduit {
             let taken = Taken { peer, usage: Arc::clone(&route.usage) };
             self.channels.insert(channel, taken);
         }
@@ -192,15 +207,17 @@ impl Source<'_> {
         if is_for_quinn && !is_quic { Goes::Nowhere } else { goes }
     }
 
-    /// Where the content of a channel goes: to its peer, if it comes from the relay or from the peer itself. An unknown
+    /// Where the content of a channel goes: to its peer, if it comes from whoever forwards or from the peer itself. An unknown
     /// channel is the business of whoever runs a relay here.
     fn place_channel(&self, channel: Channel) -> Goes {
         let Some(taken) = self.routes.channels.get(&channel) else { return Goes::Beside };
-        let by_relay = self.routes.relay == Some(self.from.to);
+        let route = self.routes.to(taken.peer);
+        let forwarder = route.and_then(|route| self.routes.forwarder(route.conduit?));
+        let by_relay = forwarder == Some(self.from.to);
         if !by_relay && self.peer != Some(taken.peer) {
             return Goes::Nowhere;
         }
-        match self.routes.to(taken.peer).map(|route| route.selection) {
+        match route.map(|route| route.selection) {
             Some(Selection::Relay) if by_relay => taken.usage.note_heard(self.now),
             Some(Selection::Direct(_)) if by_relay => taken.usage.note_heard_aside(self.now),
             Some(Selection::Nothing | Selection::Relay | Selection::Direct(_)) | None => {}
@@ -272,7 +289,7 @@ mod tests {
         let datagram = in_channel(channel, QUIC);
         routes.set_relay(Some(way(9).to));
         assert_eq!(place(&routes, way(9), &datagram), Goes::Beside, "unknown");
-        routes.set_channel(alice(), Some(channel));
+        routes.set_conduit(alice(), Some(Conduit { channel, helper: None }));
         assert_eq!(place(&routes, way(9), &datagram), Goes::ToQuinn(alice(), 8));
         assert_eq!(place(&routes, way(1), &datagram), Goes::Nowhere);
         routes.admit(bob(), way(1));
@@ -282,11 +299,27 @@ mod tests {
         for inside in [b"".as_slice(), &datagram, &[0]] {
             assert_eq!(place(&routes, way(9), &in_channel(channel, inside)), Goes::Nowhere, "{inside:?}");
         }
-        routes.set_channel(alice(), Some(other));
+        routes.set_conduit(alice(), Some(Conduit { channel: other, helper: None }));
         assert_eq!(place(&routes, way(9), &datagram), Goes::Beside);
         routes.forget(alice());
         assert_eq!(place(&routes, way(9), &in_channel(other, QUIC)), Goes::Beside);
         assert_eq!(place(&routes, way(1), QUIC), Goes::Nowhere);
+    }
+
+    #[tokio::test]
+    async fn a_channel_of_a_helper_is_heard_from_that_helper_and_no_channel_is_taken_from_another_peer() {
+        let mut routes = Routes::new(Strangers::Ignored);
+        let channel = Channel::new([1; 7]);
+        let datagram = in_channel(channel, QUIC);
+        let helped = Conduit { channel, helper: Some(way(5).to) };
+        routes.set_relay(Some(way(9).to));
+        routes.set_conduit(alice(), Some(helped));
+        assert_eq!(routes.forwarder(helped), Some(way(5).to));
+        assert_eq!(place(&routes, way(5), &datagram), Goes::ToQuinn(alice(), 8));
+        assert_eq!(place(&routes, way(9), &datagram), Goes::Nowhere, "the rendezvous has no part in it");
+        routes.set_conduit(bob(), Some(Conduit { channel, helper: Some(way(6).to) }));
+        assert_eq!(place(&routes, way(5), &datagram), Goes::ToQuinn(alice(), 8));
+        assert_eq!(place(&routes, way(6), &datagram), Goes::Nowhere);
     }
 
     #[tokio::test(start_paused = true)]
@@ -294,7 +327,7 @@ mod tests {
         let mut routes = Routes::new(Strangers::Ignored);
         let channel = Channel::new([1; 7]);
         routes.set_relay(Some(way(9).to));
-        routes.set_channel(alice(), Some(channel));
+        routes.set_conduit(alice(), Some(Conduit { channel, helper: None }));
         routes.admit(alice(), way(1));
         routes.admit(alice(), way(2));
         let usage = routes.usage(alice());

@@ -56,7 +56,9 @@ impl Demux {
     pub(super) fn send_to_peer(&self, peer: SocketAddr, transmit: &Transmit<'_>) -> io::Result<()> {
         let routes = self.routes.read().unwrap_or_else(PoisonError::into_inner);
         let Some(route) = routes.to(peer) else { return Ok(()) };
-        let (selection, channel, relay) = (route.selection, route.channel, routes.relay());
+        let (selection, conduit) = (route.selection, route.conduit);
+        let relay = conduit.and_then(|conduit| routes.forwarder(conduit));
+        let channel = conduit.map(|conduit| conduit.channel);
         let (usage, doubted) = (Arc::clone(&route.usage), route.doubted);
         drop(routes);
         if let (Selection::Direct(_), Some(channel), Some(relay)) = (selection, channel, relay)

@@ -9,6 +9,7 @@ use quinn::udp::{RecvMeta, Transmit};
 use super::*;
 use crate::core::agent::{Selection, SocketId, Way};
 use crate::demux::beside::Batch;
+use crate::demux::routes::Conduit;
 
 /// Longer than anything here takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -85,7 +86,7 @@ async fn datagrams_that_come_in_one_go_are_told_apart() {
         let from = sender.local_addr().unwrap();
         routes.dial(from);
         routes.set_relay(Some(from));
-        routes.set_channel(alice, Some(channel));
+        routes.set_conduit(alice, Some(Conduit { channel, helper: None }));
     });
 
     // Of each kind, in turn: of the session, of Alice, beside QUIC. The second byte or the first one inside counts.

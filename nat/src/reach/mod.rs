@@ -5,6 +5,7 @@
 //! socket counts, and the network around. What they want is done to the socket: sending, routes, and more sockets for a
 //! while.
 
+mod helpers;
 mod own;
 mod peers;
 mod place;
@@ -21,6 +22,7 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 pub use self::own::Own;
 use crate::core::agent::{Exchange, PathReport, Remote};
+use crate::core::binding::Helper;
 use crate::core::candidate::Loopback;
 use crate::demux::Demux;
 use crate::demux::address;
@@ -73,6 +75,7 @@ enum Order {
     Exchange(DeviceId, Box<Exchange>),
     Remote(DeviceId, Box<Remote>),
     Channel(DeviceId, Option<Channel>),
+    Helper(DeviceId, Box<Helper>),
     Forget(DeviceId),
     Report(DeviceId, oneshot::Sender<Option<PathReport>>),
 }
@@ -113,9 +116,14 @@ impl Reach {
         self.order(Order::Remote(device, Box::new(remote)));
     }
 
-    /// The channel in which the relay forwards to a device.
+    /// The channel in which the relay of the rendezvous forwards to a device. It replaces a helper.
     pub fn channel(&self, device: DeviceId, channel: Option<Channel>) {
         self.order(Order::Channel(device, channel));
+    }
+
+    /// A contact forwards to a device, in place of the relay of the rendezvous.
+    pub fn helper(&self, device: DeviceId, helper: Helper) {
+        self.order(Order::Helper(device, Box::new(helper)));
     }
 
     /// No path to a device is needed any more.

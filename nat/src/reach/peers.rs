@@ -1,6 +1,6 @@
 //! The agents of all peers, and what they want done.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,19 +30,31 @@ pub(super) struct Peers {
     origin: Instant,
     peers: HashMap<DeviceId, Peer>,
     attempts: HashMap<AttemptId, DeviceId>,
-    /// Whether the relay is reached through the tunnel.
+    /// Whether the relay of the rendezvous is reached through the tunnel.
     tunnelled: bool,
+    /// At whom our place is bound.
+    bound: BTreeSet<Forwarder>,
     /// Sockets that agents want: how many for whom.
     wanted: Vec<(DeviceId, u16)>,
     /// When the agents are told of traffic again; `None` while there is none.
     traffic_due: Option<Instant>,
 }
 
+/// Who forwards to peers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Forwarder {
+    /// The relay of the rendezvous.
+    Rendezvous,
+    /// A device of a contact.
+    Helper(DeviceId),
+}
+
 #[derive(Debug)]
 struct Peer {
     agent: Agent,
     usage: Arc<Usage>,
-    has_channel: bool,
+    /// Who has a channel to it.
+    forwarder: Option<Forwarder>,
     attempts: Vec<AttemptId>,
     sockets: Vec<SocketId>,
     /// What the agent was last told about traffic.
@@ -53,7 +65,8 @@ impl Peer {
     /// The agent does not know about the tunnel.
     fn report(&self, now: Duration, tunnelled: bool) -> PathReport {
         let mut report = self.agent.report(now);
-        if tunnelled && report.kind == PathKind::Relayed {
+        let by_rendezvous = self.forwarder == Some(Forwarder::Rendezvous);
+        if tunnelled && by_rendezvous && report.kind == PathKind::Relayed {
             report.kind = PathKind::Tunnelled;
         }
         report
@@ -69,6 +82,7 @@ impl Peers {
             peers: HashMap::new(),
             attempts: HashMap::new(),
             tunnelled: false,
+            bound: BTreeSet::new(),
             wanted: Vec::new(),
             traffic_due: None,
         }
@@ -83,9 +97,9 @@ impl Peers {
         self.traffic_due.is_some()
     }
 
-    /// Whether any peer may be reached over the relay.
-    pub(super) fn have_channels(&self) -> bool {
-        self.peers.values().any(|peer| peer.has_channel)
+    /// Whether any peer may be reached by way of a forwarder.
+    pub(super) fn use_forwarder(&self, forwarder: Forwarder) -> bool {
+        self.peers.values().any(|peer| peer.forwarder == Some(forwarder))
     }
 
     /// When [`Self::tick`] is due.
@@ -99,38 +113,42 @@ impl Peers {
         std::mem::take(&mut self.wanted)
     }
 
-    pub(super) fn exchange(&mut self, device: DeviceId, exchange: Exchange, own: &Local, bound: bool) {
-        if self.meet(device, exchange.attempt, own, bound) {
+    pub(super) fn exchange(&mut self, device: DeviceId, exchange: Exchange, own: &Local) {
+        if self.meet(device, exchange.attempt, own) {
             self.drive(device, Input::Exchange(exchange));
         }
     }
 
-    pub(super) fn remote(&mut self, device: DeviceId, remote: Remote, own: &Local, bound: bool) {
-        if self.meet(device, remote.attempt, own, bound) {
+    pub(super) fn remote(&mut self, device: DeviceId, remote: Remote, own: &Local) {
+        if self.meet(device, remote.attempt, own) {
             self.drive(device, Input::Remote(remote));
         }
     }
 
-    /// A peer has a channel at the relay, or no longer.
-    pub(super) fn channel(&mut self, device: DeviceId, has_channel: bool, own: &Local, bound: bool) {
-        if self.find(device, own).is_none() {
-            return;
-        }
-        if let Some(peer) = self.peers.get_mut(&device) {
-            peer.has_channel = has_channel;
-        }
-        self.drive(device, Input::Relay(has_channel && bound));
+    /// Somebody has a channel to a peer, or nobody any more.
+    pub(super) fn channel(&mut self, device: DeviceId, forwarder: Option<Forwarder>, own: &Local) {
+        let Some(peer) = self.find(device, own) else { return };
+        peer.forwarder = forwarder;
+        self.drive_relay(device);
     }
 
-    /// All channels have ended.
-    pub(super) fn drop_channels(&mut self) {
+    /// All channels of a forwarder have ended.
+    pub(super) fn drop_channels(&mut self, of: Forwarder) {
         for device in self.devices() {
-            if let Some(peer) = self.peers.get_mut(&device) {
-                peer.has_channel = false;
-            }
-            self.demux.route(|routes| routes.set_channel(address::of_device(device), None));
-            self.drive(device, Input::Relay(false));
+            let Some(peer) = self.peers.get_mut(&device).filter(|peer| peer.forwarder == Some(of)) else {
+                continue;
+            };
+            peer.forwarder = None;
+            self.demux.route(|routes| routes.set_conduit(address::of_device(device), None));
+            self.drive_relay(device);
         }
+    }
+
+    /// Whether a peer has a channel at a forwarder at whom we are bound.
+    fn drive_relay(&mut self, device: DeviceId) {
+        let forwarder = self.peers.get(&device).and_then(|peer| peer.forwarder);
+        let is_bound = forwarder.is_some_and(|forwarder| self.bound.contains(&forwarder));
+        self.drive(device, Input::Relay(is_bound));
     }
 
     /// Whether the relay is reached through the tunnel from now on.
@@ -138,11 +156,16 @@ impl Peers {
         self.tunnelled = tunnelled;
     }
 
-    /// Our side of all channels is bound, or no longer.
-    pub(super) fn bound(&mut self, bound: bool) {
+    /// Our place at a forwarder is bound, or no longer.
+    pub(super) fn bound(&mut self, forwarder: Forwarder, is_bound: bool) {
+        let changed = if is_bound { self.bound.insert(forwarder) } else { self.bound.remove(&forwarder) };
+        if !changed {
+            return;
+        }
         for device in self.devices() {
-            let has_channel = self.peers.get(&device).is_some_and(|peer| peer.has_channel);
-            self.drive(device, Input::Relay(has_channel && bound));
+            if self.peers.get(&device).is_some_and(|peer| peer.forwarder == Some(forwarder)) {
+                self.drive_relay(device);
+            }
         }
     }
 
@@ -234,14 +257,14 @@ impl Peers {
             agent.handle(Input::Local(own.clone()), now);
             let usage = self.demux.route(|routes| routes.usage(address::of_device(device)));
             let (attempts, sockets) = (Vec::new(), Vec::new());
-            let peer = Peer { agent, usage, has_channel: false, attempts, sockets, told: None };
+            let peer = Peer { agent, usage, forwarder: None, attempts, sockets, told: None };
             self.peers.insert(device, peer);
         }
         self.peers.get_mut(&device)
     }
 
     /// Makes sure that datagrams of an attempt find their way to a peer's agent.
-    fn meet(&mut self, device: DeviceId, attempt: AttemptId, own: &Local, bound: bool) -> bool {
+    fn meet(&mut self, device: DeviceId, attempt: AttemptId, own: &Local) -> bool {
         if self.attempts.get(&attempt).is_some_and(|of| *of != device) {
             // Attempts are random: somebody repeats what another has told.
             tracing::debug!(%device, "an attempt of another peer is ignored");
@@ -257,9 +280,8 @@ impl Peers {
         }
         let Some(peer) = self.peers.get_mut(&device) else { return false };
         peer.attempts.push(attempt);
-        let relay = peer.has_channel && bound;
         self.attempts.insert(attempt, device);
-        self.drive(device, Input::Relay(relay));
+        self.drive_relay(device);
         true
     }
 

@@ -1,18 +1,16 @@
-//! The own place at the relay: performs what the [`Binding`] wants, and says what others see of us.
+//! The own place at a relay: performs what the [`Binding`] wants, and says what others see of us.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
-use hobnob_wire::datagram::Unproved;
+use hobnob_wire::datagram::{AllocationId, Unproved};
 use hobnob_wire::signal::Mapping;
 use tokio::time::Instant;
 
-use super::Session;
 use crate::core::agent::Way;
 use crate::core::binding::{Access, Binding, Output};
 use crate::core::mapping::{Observation, classify};
 use crate::demux::Demux;
-use crate::demux::address::is_virtual;
 use crate::network::Network;
 
 #[derive(Debug)]
@@ -20,6 +18,7 @@ pub(super) struct Place {
     network: Arc<dyn Network>,
     demux: Arc<Demux>,
     binding: Binding,
+    access: Option<Access>,
     origin: Instant,
 }
 
@@ -30,17 +29,19 @@ pub(super) struct Changed(pub(super) bool);
 
 impl Place {
     pub(super) fn new(network: Arc<dyn Network>, demux: Arc<Demux>) -> Self {
-        Self { network, demux, binding: Binding::new(), origin: Instant::now() }
+        Self { network, demux, binding: Binding::new(), access: None, origin: Instant::now() }
     }
 
-    /// A session has begun or ended.
-    pub(super) fn session(&mut self, session: Option<&Session>) -> Changed {
-        let access = session.and_then(|session| {
-            let (relay, grant) = (session.rendezvous, session.grant.clone()?);
-            Some(Access { relay, grant, tunnelled: is_virtual(relay) })
-        });
+    /// The place is another, or there is none any more.
+    pub(super) fn grant(&mut self, access: Option<Access>) -> Changed {
+        self.access.clone_from(&access);
         self.binding.grant(access, self.origin.elapsed());
         self.perform()
+    }
+
+    /// Where it is, and what it is called there.
+    pub(super) fn at(&self) -> Option<(SocketAddr, AllocationId)> {
+        self.access.as_ref().map(|access| (access.relay, access.grant.allocation))
     }
 
     /// Whether any peer may be reached over the relay.

@@ -10,16 +10,19 @@ use tokio::sync::{broadcast, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 
+use super::helpers::Helpers;
 use super::own::{self, Outside, Own};
-use super::peers::Peers;
+use super::peers::{Forwarder, Peers};
 use super::place::{Changed, Place};
 use super::surroundings::{Moment, Seen, Surroundings};
 use super::{Event, Order, Session};
-use crate::core::agent::{SOCKETS_MAX, SocketId};
+use crate::core::agent::{Local, SOCKETS_MAX, SocketId};
+use crate::core::binding::{Access, Helper};
 use crate::core::candidate::Loopback;
 use crate::demux::Demux;
 use crate::demux::address;
 use crate::demux::beside::Heard;
+use crate::demux::routes::Conduit;
 use crate::network::Network;
 
 /// How long new sockets may take until they can send. A real one can within a millisecond.
@@ -52,7 +55,7 @@ struct Task {
     session: Option<Session>,
     loopback: Loopback,
     place: Place,
-    was_bound: bool,
+    helpers: Helpers,
     mapped: Vec<SocketAddr>,
     own: watch::Sender<Own>,
     changes: Arc<watch::Sender<()>>,
@@ -66,11 +69,11 @@ pub(super) async fn run(network: Arc<dyn Network>, demux: Arc<Demux>, mut source
         peers: Peers::new(Arc::clone(&demux), sinks.events),
         surroundings: Surroundings::look(&*network, Moment::now()),
         place: Place::new(Arc::clone(&network), Arc::clone(&demux)),
+        helpers: Helpers::new(Arc::clone(&network), Arc::clone(&demux)),
         network,
         demux,
         session: None,
         loopback: Loopback::Forbidden,
-        was_bound: false,
         mapped: Vec::new(),
         own: sinks.own,
         changes: sinks.changes,
@@ -107,33 +110,60 @@ pub(super) async fn run(network: Arc<dyn Network>, demux: Arc<Demux>, mut source
 impl Task {
     fn deadline(&self) -> Instant {
         let look_at = self.surroundings.due(self.peers.are_busy());
-        [self.peers.deadline(), self.place.deadline()].into_iter().flatten().fold(look_at, Instant::min)
+        [self.peers.deadline(), self.place.deadline(), self.helpers.deadline()]
+            .into_iter()
+            .flatten()
+            .fold(look_at, Instant::min)
     }
 
     fn order(&mut self, order: Order) {
-        let (own, bound) = (self.own.borrow().local.clone(), self.is_bound());
+        let own = self.own.borrow().local.clone();
         match order {
             Order::Session(session) => self.session(session.map(|session| *session)),
-            Order::Exchange(device, exchange) => self.peers.exchange(device, *exchange, &own, bound),
-            Order::Remote(device, remote) => self.peers.remote(device, *remote, &own, bound),
+            Order::Exchange(device, exchange) => self.peers.exchange(device, *exchange, &own),
+            Order::Remote(device, remote) => self.peers.remote(device, *remote, &own),
             Order::Channel(device, channel) => {
-                self.demux.route(|routes| routes.set_channel(address::of_device(device), channel));
-                self.peers.channel(device, channel.is_some(), &own, bound);
-                self.want_relay();
+                let conduit = channel.map(|channel| Conduit { channel, helper: None });
+                self.demux.route(|routes| routes.set_conduit(address::of_device(device), conduit));
+                self.peers.channel(device, channel.map(|_| Forwarder::Rendezvous), &own);
+                self.want_relays();
             }
+            Order::Helper(device, helper) => self.helper(device, *helper, &own),
             Order::Forget(device) => {
                 self.peers.forget(device);
-                self.want_relay();
+                self.want_relays();
             }
             // Whoever asked may have gone.
             Order::Report(device, answer) => drop(answer.send(self.peers.report(device))),
         }
     }
 
-    /// The relay is to be kept ready while any peer may be reached over it.
-    fn want_relay(&mut self) {
-        let changed = self.place.want(self.peers.have_channels());
+    /// A contact forwards to a device.
+    fn helper(&mut self, device: DeviceId, helper: Helper, own: &Local) {
+        let Helper { device: by, at, grant, channel } = helper;
+        if !self.helpers.take(by, Access { relay: address::canonical(at), grant, reflects: false }) {
+            return tracing::warn!("there are too many helpers: one is not used");
+        }
+        let conduit = Conduit { channel, helper: Some(address::canonical(at)) };
+        self.demux.route(|routes| routes.set_conduit(address::of_device(device), Some(conduit)));
+        self.peers.channel(device, Some(Forwarder::Helper(by)), own);
+        self.want_relays();
+    }
+
+    /// Relays are to be kept ready while any peer may be reached over them; helpers that nobody needs are left.
+    fn want_relays(&mut self) {
+        let changed = self.place.want(self.peers.use_forwarder(Forwarder::Rendezvous));
         self.after_place(changed);
+        let peers = &self.peers;
+        self.helpers.keep(|helper| peers.use_forwarder(Forwarder::Helper(helper)));
+        self.after_helpers();
+    }
+
+    /// A helper has answered, or answers no more.
+    fn after_helpers(&mut self) {
+        for (helper, is_bound) in self.helpers.changes() {
+            self.peers.bound(Forwarder::Helper(helper), is_bound);
+        }
     }
 
     fn heard(&mut self, heard: &Heard) {
@@ -142,6 +172,9 @@ impl Task {
         };
         if unproved.attempt().is_some() {
             self.peers.datagram(heard.way, unproved);
+        } else if self.helpers.are_at(heard.way.to) {
+            self.helpers.datagram(heard.way, unproved);
+            self.after_helpers();
         } else {
             let changed = self.place.datagram(heard.way, unproved);
             self.after_place(changed);
@@ -154,6 +187,8 @@ impl Task {
         }
         let changed = self.place.tick();
         self.after_place(changed);
+        self.helpers.tick();
+        self.after_helpers();
         self.peers.tick();
     }
 
@@ -162,10 +197,7 @@ impl Task {
         if !changed {
             return;
         }
-        let is_bound = self.is_bound();
-        if std::mem::replace(&mut self.was_bound, is_bound) != is_bound {
-            self.peers.bound(is_bound);
-        }
+        self.peers.bound(Forwarder::Rendezvous, self.place.binding().is_bound());
         self.refresh_own();
     }
 
@@ -182,6 +214,8 @@ impl Task {
         tracing::debug!(?seen, "the network has changed");
         let changed = self.place.look_again();
         self.after_place(changed);
+        self.helpers.look_again();
+        self.after_helpers();
         self.refresh_own();
         if seen == Seen::Slept {
             self.peers.woke();
@@ -199,15 +233,15 @@ impl Task {
         let rendezvous = self.session.as_ref().map(|session| session.rendezvous);
         self.peers.tunnelled(rendezvous.is_some_and(address::is_virtual));
         if moved {
-            self.peers.drop_channels();
+            self.peers.drop_channels(Forwarder::Rendezvous);
         }
-        let changed = self.place.session(self.session.as_ref());
+        let access = self.session.as_ref().and_then(|session| {
+            let (relay, grant) = (session.rendezvous, session.grant.clone()?);
+            Some(Access { relay, grant, reflects: !address::is_virtual(relay) })
+        });
+        let changed = self.place.grant(access);
         self.after_place(changed);
         self.refresh_own();
-    }
-
-    fn is_bound(&self) -> bool {
-        self.place.binding().is_bound()
     }
 
     /// Puts the own side together again, and tells everybody when it is another.

@@ -1,7 +1,9 @@
 //! What the engine wants done, in order, after its transaction has been committed.
 
 use hobnob_nat::core::agent::{Exchange, Remote};
+use hobnob_nat::core::binding::Helper;
 use hobnob_nat::core::overlay::Acquaintance;
+use hobnob_nat::core::relay::Order;
 use hobnob_wire::close::LinkClose;
 use hobnob_wire::datagram::Channel;
 use hobnob_wire::keys::AgreementKey;
@@ -46,6 +48,8 @@ pub enum Effect {
     },
     /// Tell whoever finds paths to peers.
     Reach(ReachOrder),
+    /// Something for the relay that this device is to its contacts.
+    Relay(Order),
     /// Something for the overlay.
     Overlay(OverlayOrder),
     /// Dial a peer over whatever path there is.
@@ -124,6 +128,13 @@ pub enum ReachOrder {
         device: DeviceId,
         /// Where; `None` when it does not.
         channel: Option<Channel>,
+    },
+    /// A contact forwards between us and a device.
+    Helper {
+        /// Which device.
+        device: DeviceId,
+        /// Who forwards, and where.
+        helper: Helper,
     },
     /// A device is not to be reached any more.
     Forget {

@@ -22,6 +22,7 @@ pub mod view;
 
 pub(crate) mod link;
 pub(crate) mod overlay;
+mod relaying;
 mod session;
 #[cfg(test)]
 pub(crate) mod testing;

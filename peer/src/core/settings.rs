@@ -1,9 +1,11 @@
 //! Settings: what the user may change, and what to show of oneself.
 
 use std::path::Path;
+use std::time::Duration;
 
 use hobnob_nat::core::agent::Policy;
 use hobnob_nat::core::proxy::Proxy;
+use hobnob_nat::core::relay::RelayLimits;
 use hobnob_wire::limits::STATUS_TEXT_BYTES_MAX;
 use hobnob_wire::presence::{Availability, Presence, PresenceSet, StatusText};
 
@@ -47,6 +49,13 @@ pub const VOLUNTEER: &str = "overlay.volunteer";
 /// Nodes of the overlay beyond the local network, as `host:port` with commas between them. Taken at the next start.
 pub const BOOTSTRAP: &str = "overlay.bootstrap";
 
+/// Whether this device relays between contacts that reach it and not each other: `on` or `off`. Taken at the next start.
+pub const RELAY: &str = "relay.for_contacts";
+/// What that may cost, for all of them together: bytes in a second. Taken at the next start.
+pub const RELAY_RATE: &str = "relay.max_bytes_per_s";
+/// What that may cost, for all of them together: bytes in a day. Taken at the next start.
+pub const RELAY_DAY: &str = "relay.max_bytes_per_day";
+
 /// One setting: its name, its first value, what a value must be, in code and in words.
 struct Setting {
     key: &'static str,
@@ -55,7 +64,7 @@ struct Setting {
     wanted: &'static str,
 }
 
-const SETTINGS: [Setting; 14] = [
+const SETTINGS: [Setting; 17] = [
     Setting {
         key: AUTO_ACCEPT,
         first: "nobody",
@@ -120,6 +129,14 @@ const SETTINGS: [Setting; 14] = [
     },
     Setting { key: OVERLAY, first: "on", is_valid: is_switch, wanted: "`on` or `off`" },
     Setting { key: VOLUNTEER, first: "off", is_valid: is_switch, wanted: "`on` or `off`" },
+    Setting { key: RELAY, first: "off", is_valid: is_switch, wanted: "`on` or `off`" },
+    Setting { key: RELAY_RATE, first: "1000000", is_valid: is_count, wanted: "a number of bytes, 1 or more" },
+    Setting {
+        key: RELAY_DAY,
+        first: "5000000000",
+        is_valid: is_count,
+        wanted: "a number of bytes, 1 or more",
+    },
 ];
 
 /// Ports below this belong to services of the system; peers do not dial them.
@@ -136,6 +153,8 @@ pub struct NetSettings {
     pub proxy: Option<Proxy>,
     /// How to take part in the overlay.
     pub overlay: OverlaySettings,
+    /// What is relayed between contacts, if anything is.
+    pub relay: Option<RelayLimits>,
 }
 
 /// How to take part in the overlay.
@@ -194,7 +213,26 @@ pub fn net<S: SettingStore>(store: &mut S) -> Result<NetSettings, S::Error> {
         port_mapping: kept(store, PORT_MAPPING)? == "on",
         proxy: kept(store, PROXY)?.parse().ok(),
         overlay: overlay(store)?,
+        relay: relay(store)?,
     })
+}
+
+/// What is relayed between contacts, if anything is.
+pub(crate) fn relay<S: SettingStore>(store: &mut S) -> Result<Option<RelayLimits>, S::Error> {
+    /// As long as the relay of a rendezvous waits.
+    const IDLE: Duration = Duration::from_secs(300);
+    if kept(store, RELAY)? != "on" {
+        return Ok(None);
+    }
+    let per_s = kept(store, RELAY_RATE)?.parse().unwrap_or(1);
+    let per_day = kept(store, RELAY_DAY)?.parse().unwrap_or(1);
+    Ok(Some(RelayLimits {
+        channel_bytes_per_s: per_s,
+        channel_bytes_max: per_day,
+        account_bytes_per_s: per_s,
+        account_bytes_per_day: per_day,
+        idle: IDLE,
+    }))
 }
 
 fn overlay<S: SettingStore>(store: &mut S) -> Result<OverlaySettings, S::Error> {
@@ -213,6 +251,10 @@ fn is_rate(value: &str) -> bool {
 
 fn is_switch(value: &str) -> bool {
     matches!(value, "on" | "off")
+}
+
+fn is_count(value: &str) -> bool {
+    value.parse::<u64>().is_ok_and(|count| count > 0)
 }
 
 /// Whether a text is `host:port`.

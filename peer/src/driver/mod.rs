@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use hobnob_nat::Reach;
+use hobnob_nat::{Reach, RelayServer};
 use hobnob_wire::session::ClientFrame;
 use tokio::runtime::{Handle, Runtime};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -41,6 +41,8 @@ pub(crate) struct Outside {
     pub(crate) runtime: Handle,
     /// Finds paths to peers.
     pub(crate) reach: Reach,
+    /// Relays for contacts, if the user offers it.
+    pub(crate) relay: Option<Arc<RelayServer>>,
     /// Meets contacts without the rendezvous.
     pub(crate) overlay: OverlayShell,
     /// Dials links.
@@ -206,6 +208,11 @@ impl Driver {
                 self.requests.say(&ClientFrame::MailboxAck { up_to }, &self.clock)
             }
             Effect::Reach(order) => net::order(&self.outside.reach, order),
+            Effect::Relay(order) => {
+                if let Some(relay) = &self.outside.relay {
+                    relay.order(order);
+                }
+            }
             Effect::Overlay(order) => self.outside.overlay.perform(order),
             Effect::Dial { attempt, device, noise, hello } => {
                 let dial = Dial { attempt, device, noise, hello };

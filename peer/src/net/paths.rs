@@ -15,6 +15,7 @@ pub(crate) fn order(reach: &Reach, order: ReachOrder) {
         ReachOrder::Exchange { device, exchange } => reach.exchange(device, exchange),
         ReachOrder::Remote { device, remote } => reach.remote(device, remote),
         ReachOrder::Channel { device, channel } => reach.channel(device, channel),
+        ReachOrder::Helper { device, helper } => reach.helper(device, helper),
         ReachOrder::Forget { device } => reach.forget(device),
     }
 }

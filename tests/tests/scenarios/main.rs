@@ -8,6 +8,7 @@ mod contacts;
 mod devices;
 mod files;
 mod folders;
+mod helpers;
 mod languages;
 mod large;
 mod letters;

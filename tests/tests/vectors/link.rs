@@ -1,12 +1,12 @@
 //! Examples of what peers say to each other: signals, frames of a link, letters and transfers.
 
 use hobnob_wire::bounded::{List, Opaque, Text};
-use hobnob_wire::datagram::DatagramKey;
+use hobnob_wire::datagram::{AllocationId, Channel, DatagramKey};
 use hobnob_wire::device::ListHead;
 use hobnob_wire::letter::{
     EndReason, Letter, LetterBody, Offer, OfferEnd, OlmKind, Reached, Receipt, SealedLetter, TextBody,
 };
-use hobnob_wire::link::{LinkFrame, LinkHello};
+use hobnob_wire::link::{LinkFrame, LinkHello, RelayFrame};
 use hobnob_wire::noise::NoiseKeypair;
 use hobnob_wire::signal::{Candidate, CandidateKind, Mapping, Signal, SignalKind};
 use hobnob_wire::transfer::{
@@ -22,7 +22,8 @@ variants! {
     SignalKind: Offer, Answer, Update;
     CandidateKind: Host, Mapped, Reflexive;
     Mapping: Unknown, NoNat, EndpointIndependent, Sequential, Block, Random;
-    LinkFrame: Ready, Letter, LetterAck, Typing, Transfer, Pace;
+    LinkFrame: Ready, Letter, LetterAck, Typing, Transfer, Pace, Relay;
+    RelayFrame: Offer, Ask, Grant;
     TransferFrame: Accept, Pace, Progress, Complete, Gone, Hold, Wait;
     OlmKind: PreKey, Normal;
     LetterBody: Text, Receipt, Offer, OfferEnd, Unknown;
@@ -111,7 +112,22 @@ fn link_frames() -> Vec<Example<LinkFrame>> {
         ("link pace", "1048576 bytes/s", LinkFrame::Pace { bytes_per_s: 1 << 20 }),
     ];
     examples.extend(within(every(transfer_frames()), LinkFrame::Transfer));
+    examples.extend(within(every(relay_frames()), LinkFrame::Relay));
     every(examples)
+}
+
+fn relay_frames() -> Vec<Example<RelayFrame>> {
+    let (attempt, channel) = (attempt(), Channel::new([0x88; 7]));
+    let (allocation, key) = (AllocationId(0x0102_0304_0506_0708), DatagramKey::new([0x44; 32]));
+    vec![
+        ("relay offer", "the device relays", RelayFrame::Offer),
+        ("relay ask", "attempt 16 bytes 33, the device", RelayFrame::Ask { attempt, device: device_id() }),
+        (
+            "relay grant",
+            "attempt 16 bytes 33, channel 7 bytes 88, allocation 0102030405060708, key 32 bytes 44",
+            RelayFrame::Grant { attempt, channel, allocation, key },
+        ),
+    ]
 }
 
 fn transfer_frames() -> Vec<Example<TransferFrame>> {

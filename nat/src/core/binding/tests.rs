@@ -71,7 +71,7 @@ impl World {
         let any_ip = |port: u16| SocketAddr::from(([0, 0, 0, 0], port)).into();
         let reflectors = List::new(vec![any_ip(7701), any_ip(7702)]).unwrap();
         let grant = RelayGrant { allocation: ALLOCATION, key: key(), reflectors };
-        Access { relay: relay_at(), grant, tunnelled: false }
+        Access { relay: relay_at(), grant, reflects: true }
     }
 
     fn begin(&mut self) {
@@ -232,7 +232,7 @@ fn a_relay_that_falls_silent_is_found_out_and_found_again() {
 #[test]
 fn through_a_tunnel_the_place_is_bound_and_nobody_is_asked_for_addresses() {
     let mut world = World::new(independent);
-    world.binding.grant(Some(Access { tunnelled: true, ..World::access() }), world.now);
+    world.binding.grant(Some(Access { reflects: false, ..World::access() }), world.now);
     world.perform();
     world.run(Duration::from_secs(1));
     assert!(world.binding.is_bound() && world.binding.is_complete());
@@ -243,7 +243,7 @@ fn through_a_tunnel_the_place_is_bound_and_nobody_is_asked_for_addresses() {
 #[test]
 fn a_relay_that_challenges_for_ever_is_not_asked_for_ever() {
     let mut world = World::new(independent);
-    world.binding.grant(Some(Access { tunnelled: true, ..World::access() }), world.now);
+    world.binding.grant(Some(Access { reflects: false, ..World::access() }), world.now);
     for number in 1..=1_000 {
         let transaction = Transaction(number);
         let challenge = Datagram::Challenge { transaction, cookie: Cookie([9; 16]) }.seal(&key());

@@ -36,6 +36,7 @@ use super::letters::inbox::{Arrived, Desk};
 use super::letters::outbox::{Outbox, Routes, ask_devices, readdress};
 use super::link::{Greeting, Links, OwnSide};
 use super::overlay::Overlay;
+use super::relaying::Relaying;
 use super::session::{Session, foreign_welcome};
 use super::settings;
 use super::store::Store;
@@ -69,6 +70,7 @@ pub struct Engine {
     outbox: Outbox,
     links: Links,
     overlay: Overlay,
+    relaying: Relaying,
     transfers: Transfers,
     requests: Requests,
     /// When receipts that are owed are written.
@@ -93,6 +95,7 @@ impl Engine {
             outbox: Outbox::default(),
             links: Links::new(settings::paths(store)?),
             overlay: Overlay::default(),
+            relaying: Relaying::new(settings::relay(store)?.is_some()),
             transfers: Transfers::open(store)?,
             requests: Requests::default(),
             // Some may be owed from before.
@@ -185,7 +188,8 @@ impl Engine {
             Routes { session_up: self.session.is_up(), links: &self.links, contacts: &self.contacts };
         self.overlay.tick(turn, &mut self.keys, &self.contacts, &self.links)?;
         let wanted = self.outbox.pump(turn, &mut self.keys, routes)?;
-        for (address, device) in wanted {
+        let helpers = self.links.ask_helpers(turn);
+        for (address, device) in wanted.into_iter().chain(helpers) {
             self.links.want(turn, &mut self.keys, &self.contacts, (&address, device))?;
         }
         self.links.tick(turn, &mut self.keys, self.session.is_up())
@@ -198,8 +202,8 @@ impl Engine {
             self.desk().send_owed(turn)?;
         }
         self.outbox.tick(now);
-        let transfers = &self.transfers;
-        self.links.close_idle(turn, |link| transfers.uses_link(link));
+        let (transfers, relaying) = (&self.transfers, &self.relaying);
+        self.links.close_idle(turn, |link| transfers.uses_link(link) || relaying.uses_link(link));
         if self.transfers.deadline().is_some_and(|due| due <= now) {
             self.transfers(turn, TransferInput::Tick)?;
         }

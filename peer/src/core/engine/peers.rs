@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hobnob_nat::core::agent::PathReport;
-use hobnob_wire::link::LinkFrame;
+use hobnob_wire::link::{LinkFrame, RelayFrame};
 use hobnob_wire::mailbox::Sealed;
 use hobnob_wire::{Address, DeviceId, LetterId};
 
@@ -14,7 +14,7 @@ use crate::core::event::Event;
 use crate::core::input::LinkId;
 use crate::core::keys::trust::Verdict;
 use crate::core::letters::store::Incoming;
-use crate::core::link::Greeting;
+use crate::core::link::{Grant, Greeting};
 use crate::core::store::Store;
 use crate::core::time::Entropy;
 use crate::core::transfer::TransferInput;
@@ -44,6 +44,7 @@ impl Engine {
         };
         for link in replaced {
             self.outbox.link_down(link);
+            self.relaying.link_down(turn, link);
             self.transfers(turn, TransferInput::LinkDown { link })?;
         }
         let Some((address, device)) =
@@ -52,6 +53,7 @@ impl Engine {
             return Ok(());
         };
         self.contact_event(turn, &address);
+        self.relaying.link_up(turn, link);
         let path = self.links.path_to(device);
         self.transfers(turn, TransferInput::LinkUp { link, address, device, path })
     }
@@ -81,6 +83,7 @@ impl Engine {
         reason: String,
     ) -> Result<(), S::Error> {
         self.outbox.link_down(link);
+        self.relaying.link_down(turn, link);
         let gone = self.links.went_down(turn, link, reason);
         if let Some((address, _)) = gone {
             self.contact_event(turn, &address);
@@ -119,7 +122,23 @@ impl Engine {
             LinkFrame::Pace { bytes_per_s } => {
                 self.transfers(turn, TransferInput::LinkPace { link, bytes_per_s })
             }
+            LinkFrame::Relay(frame) => {
+                self.relay_frame(turn, link, frame);
+                Ok(())
+            }
             LinkFrame::Transfer(frame) => self.transfers(turn, TransferInput::Frame { link, frame }),
+        }
+    }
+
+    fn relay_frame<S, E: Entropy>(&mut self, turn: &mut Turn<'_, S, E>, link: LinkId, frame: RelayFrame) {
+        match frame {
+            RelayFrame::Offer => self.links.helper_offers(link),
+            RelayFrame::Ask { attempt, device } => {
+                self.relaying.asked(turn, &self.links, (link, attempt, device));
+            }
+            RelayFrame::Grant { attempt, channel, allocation, key } => {
+                self.links.helper_grants(turn, link, Grant { attempt, channel, allocation, key });
+            }
         }
     }
 

@@ -19,7 +19,7 @@ use crate::core::time::Entropy;
 use crate::core::turn::Turn;
 
 /// An attempt that has not led to a link by then has failed.
-const ATTEMPT_WAIT: Duration = Duration::from_secs(10);
+pub(super) const ATTEMPT_WAIT: Duration = Duration::from_secs(10);
 
 /// Wait after the first failure; doubles with each further one.
 const BACKOFF_FIRST: Duration = Duration::from_secs(5);
@@ -28,7 +28,7 @@ const BACKOFF_FIRST: Duration = Duration::from_secs(5);
 const BACKOFF_LONGEST: Duration = Duration::from_secs(300);
 
 /// Attempts at a time. Each may cost checks of eight addresses.
-const ATTEMPTS_MAX: usize = 64;
+pub(super) const ATTEMPTS_MAX: usize = 64;
 
 /// Offers of one account that are answered within [`ATTEMPT_WAIT`]: one for each device that it may have. Each costs
 /// one of our signals and some checks, of which others need some, too.
@@ -115,6 +115,11 @@ impl Attempts {
         self.open.len() < ATTEMPTS_MAX
             && self.with(device).is_none()
             && self.backoffs.get(&device).is_none_or(|(_, backoff)| backoff.until <= now)
+    }
+
+    /// Whether the last attempt to reach a device has failed.
+    pub(super) fn has_failed(&self, device: DeviceId) -> bool {
+        self.backoffs.contains_key(&device)
     }
 
     /// Whether one more offer of an account is answered now.

@@ -2,10 +2,11 @@
 //! came of it. It outlives the attempt, and the link by a moment, so that a goodbye still finds its way.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hobnob_nat::core::agent::{Exchange, PathKind, PathReport, Policy, Role};
+use hobnob_nat::core::agent::{Exchange, PathKind, PathReport, Policy, Role, SocketId};
 use hobnob_wire::datagram::DatagramKey;
 use hobnob_wire::signal::{Candidate, Mapping};
 use hobnob_wire::{Address, AttemptId, DeviceId};
@@ -48,6 +49,8 @@ pub(super) struct Exchanged {
     updating: bool,
     /// Since when the other side's updates are counted, and how many came.
     updates: (Duration, u32),
+    /// Who relays to it in place of the rendezvous.
+    pub(super) helper: Option<(DeviceId, Address)>,
     pub(super) path: Option<KnownPath>,
     /// When it is forgotten, once nothing needs it.
     forget_at: Option<Duration>,
@@ -59,6 +62,8 @@ pub(super) struct KnownPath {
     pub(super) report: Arc<PathReport>,
     /// When it became what it is: Unix milliseconds.
     pub(super) since_ms: u64,
+    /// The contact that relays.
+    pub(super) helper: Option<Address>,
 }
 
 /// A device of which only the last path is remembered.
@@ -112,6 +117,30 @@ impl Exchanges {
         path.map_or(PathKind::None, |path| path.report.kind)
     }
 
+    /// Where a device is, if our main socket has a path right to it.
+    pub(super) fn direct_to(&self, device: DeviceId) -> Option<SocketAddr> {
+        let report = &self.open.get(&device)?.path.as_ref()?.report;
+        let way = report.way.filter(|way| report.kind.is_direct() && way.via == SocketId::MAIN)?;
+        Some(way.to)
+    }
+
+    /// Contacts' devices that relay for us now.
+    pub(super) fn helpers(&self) -> BTreeSet<DeviceId> {
+        let relayed = self.open.iter().filter(|(device, _)| self.kind(**device) == PathKind::Relayed);
+        relayed.filter_map(|(_, known)| known.helper.as_ref().map(|(helper, _)| *helper)).collect()
+    }
+
+    /// A device relays no more. To whom it did.
+    pub(super) fn helper_gone(&mut self, helper: DeviceId) -> Vec<DeviceId> {
+        let mut helped = Vec::new();
+        for (device, known) in &mut self.open {
+            if known.helper.take_if(|(by, _)| *by == helper).is_some() {
+                helped.push(*device);
+            }
+        }
+        helped
+    }
+
     /// Begins to exchange signals with a device, under a key of its own. A path that no link needs is forgotten first:
     /// it belongs to another exchange, perhaps under another policy.
     pub(super) fn begin<S, E: Entropy>(
@@ -134,6 +163,8 @@ impl Exchanges {
             seed: u64::from_le_bytes(turn.entropy.array()),
         };
         turn.effect(Effect::Reach(ReachOrder::Exchange { device, exchange }));
+        let (helper, path) =
+            before.filter(|_| linked).map_or((None, None), |known| (known.helper, known.path));
         let known = Exchanged {
             address: address.clone(),
             attempt,
@@ -143,7 +174,8 @@ impl Exchanges {
             again: false,
             updating: false,
             updates: (turn.now.monotonic, 0),
-            path: before.filter(|_| linked).and_then(|known| known.path),
+            helper,
+            path,
             forget_at: None,
         };
         self.open.insert(device, known);
@@ -163,7 +195,9 @@ impl Exchanges {
             (path.report.kind, path.report.way, path.report.why_not_direct)
                 != (report.kind, report.way, report.why_not_direct)
         });
-        known.path = Some(KnownPath { report, since_ms });
+        let helper = known.helper.as_ref().filter(|_| report.kind == PathKind::Relayed);
+        let helper = helper.map(|(_, address)| address.clone());
+        known.path = Some(KnownPath { report, since_ms, helper });
         changed
     }
 

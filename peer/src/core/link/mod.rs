@@ -5,6 +5,7 @@
 //! | `signal` | what devices say to each other before there is a link, and while it lasts |
 //! | `attempt` | how far an exchange of signals is, who dials when, backing off |
 //! | `exchange` | what is kept of each device below its link: keys and path |
+//! | `helpers` | which contacts relay for us |
 //! | `policy` | who learns which of our addresses |
 //! | `greeting` | who is let in |
 //! | `shown` | what users see of paths |
@@ -12,6 +13,7 @@
 mod attempt;
 mod exchange;
 mod greeting;
+mod helpers;
 mod policy;
 mod shown;
 mod signal;
@@ -28,6 +30,8 @@ use hobnob_wire::{Address, DeviceId};
 use self::attempt::Attempts;
 use self::exchange::Exchanges;
 pub(crate) use self::greeting::Greeting;
+pub(crate) use self::helpers::Grant;
+use self::helpers::Helpers;
 pub(crate) use self::policy::{OwnSide, policy_name, policy_named};
 pub(crate) use self::signal::Lost;
 use super::contact::Contacts;
@@ -68,6 +72,7 @@ pub(crate) struct Links {
     links: BTreeMap<LinkId, Link>,
     attempts: Attempts,
     exchanges: Exchanges,
+    helpers: Helpers,
     own: OwnSide,
     /// Devices whose signals go by the overlay; none while the session is up.
     overlay: BTreeSet<DeviceId>,
@@ -81,6 +86,7 @@ impl Links {
             links: BTreeMap::new(),
             attempts: Attempts::default(),
             exchanges: Exchanges::default(),
+            helpers: Helpers::default(),
             own: OwnSide::default(),
             overlay: BTreeSet::new(),
             general,
@@ -171,6 +177,7 @@ impl Links {
         for other in &replaced {
             self.links.remove(other);
             turn.effect(Effect::CloseLink { link: *other, code: LinkClose::Duplicate });
+            self.helper_gone(turn, device);
         }
         if let Some(view) = self.links.get(&id).and_then(|link| self.view(link)) {
             turn.event(Event::LinkUp(view));
@@ -189,6 +196,7 @@ impl Links {
         if matches!(link.state, State::Admitted { .. }) {
             return None;
         }
+        self.helper_gone(turn, link.device);
         turn.event(Event::LinkDown { address: link.address.clone(), device: link.device, reason });
         Some((link.address, link.device))
     }
@@ -201,9 +209,10 @@ impl Links {
         self.attempts.forget(address);
     }
 
-    /// Closes links on which nothing was said for a while, unless `busy`.
+    /// Closes links on which nothing was said for a while, unless `busy` or the other side relays for us.
     pub(crate) fn close_idle<S, E>(&mut self, turn: &mut Turn<'_, S, E>, busy: impl Fn(LinkId) -> bool) {
         let now = turn.now.monotonic;
+        let helpers = self.exchanges.helpers();
         for (id, link) in &mut self.links {
             let State::Up { used, .. } = &mut link.state else {
                 continue;
@@ -211,7 +220,7 @@ impl Links {
             if now < *used + IDLE_WAIT {
                 continue;
             }
-            if !busy(*id) {
+            if !busy(*id) && !helpers.contains(&link.device) {
                 turn.effect(Effect::CloseLink { link: *id, code: LinkClose::Idle });
             }
             // Asked again only after another while.

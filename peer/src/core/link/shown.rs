@@ -68,14 +68,14 @@ impl Links {
 
 /// A path without its log.
 fn short(address: &Address, device: DeviceId, path: &KnownPath, relay: &str) -> PathView {
-    let KnownPath { report, since_ms } = path;
+    let KnownPath { report, since_ms, helper } = path;
     let way = report.way.filter(|_| report.kind.is_direct());
     let relayed = matches!(report.kind, PathKind::Relayed | PathKind::Tunnelled);
     PathView {
         address: address.clone(),
         device,
         path: report.kind.as_str().to_owned(),
-        relay: relayed.then(|| relay.to_owned()),
+        relay: relayed.then(|| helper.as_ref().map_or_else(|| relay.to_owned(), ToString::to_string)),
         remote: way.map(|way| way.to.to_string()),
         since: rfc3339(*since_ms),
         rtt_us: report.rtt.map(|rtt| u64::try_from(rtt.as_micros()).unwrap_or(u64::MAX)),

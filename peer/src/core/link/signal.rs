@@ -150,7 +150,7 @@ impl Links {
     ) {
         // Not of the attempts: a link may be up before this answer is here.
         if let Some(device) = self.exchanges.device_of(attempt) {
-            turn.effect(Effect::Reach(ReachOrder::Channel { device, channel }));
+            self.channel(turn, device, channel);
         }
     }
 
@@ -167,6 +167,13 @@ impl Links {
         // Who has no session now tells us when it has one; with ours, it is said again.
         known.updated(passed_on == Err(Lost::Session));
         if let Ok(channel) = passed_on {
+            self.channel(turn, device, channel);
+        }
+    }
+
+    /// Where the relay of the rendezvous forwards to a device. It does not take over from a helper.
+    fn channel<S, E>(&self, turn: &mut Turn<'_, S, E>, device: DeviceId, channel: Option<Channel>) {
+        if self.exchanges.of(device).is_none_or(|known| known.helper.is_none()) {
             turn.effect(Effect::Reach(ReachOrder::Channel { device, channel }));
         }
     }
@@ -207,10 +214,15 @@ impl Links {
         };
         if taken {
             let (device, channel) = (from.1, delivery.channel);
+            let (attempt, kind) = (signal.attempt, signal.kind);
             let witnessed = delivery.at.map(|at| SocketAddr::from(at).ip());
             let remote = remote(signal, witnessed);
             turn.effect(Effect::Reach(ReachOrder::Remote { device, remote }));
-            turn.effect(Effect::Reach(ReachOrder::Channel { device, channel }));
+            self.channel(turn, device, channel);
+            let is_relayed = channel.is_some() && !self.attempts.has_failed(device);
+            if kind != SignalKind::Update && !is_relayed {
+                self.helpers.need(device, attempt, now);
+            }
         }
         Ok(())
     }

@@ -53,6 +53,8 @@ pub(crate) struct Node {
     pub(crate) events: Vec<Event>,
     /// What the transfer shell was given.
     pub(crate) jobs: Vec<TransferJob>,
+    /// What the relay for contacts was told.
+    pub(crate) relayed: Vec<hobnob_nat::core::relay::Order>,
     /// Every frame sent on links.
     pub(crate) frames: Vec<LinkFrame>,
     /// What whoever finds paths was told.
@@ -98,6 +100,8 @@ pub(crate) struct World {
     pub(crate) reachable: bool,
     /// Whether they do without the relay, once each has told where it is.
     pub(crate) direct: bool,
+    /// Two nodes of which neither has a way to the other.
+    pub(crate) apart: Option<[usize; 2]>,
     /// Whether frames on links get lost although the links stay.
     pub(crate) frames_lost: bool,
     /// How long anything that is said takes from now on.
@@ -126,6 +130,7 @@ impl World {
             rendezvous: Rendezvous::default(),
             reachable: true,
             direct: true,
+            apart: None,
             frames_lost: false,
             latency: LATENCY,
             signals_late: None,
@@ -200,6 +205,7 @@ impl World {
             replies: BTreeMap::new(),
             events: Vec::new(),
             jobs: Vec::new(),
+            relayed: Vec::new(),
             frames: Vec::new(),
             reach: Vec::new(),
             noise: identity.noise.public(),
@@ -438,6 +444,7 @@ impl World {
                     self.tell(other, Input::LinkFrame { link, frame });
                 }
             }
+            Effect::Relay(order) => self.nodes[node].relayed.push(order),
             Effect::Transfer(job) => self.nodes[node].jobs.push(job),
         }
     }
