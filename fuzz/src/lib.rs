@@ -4,12 +4,19 @@
 //! The rule for decoders: an error, or a value whose one encoding is the input. The rule for what is
 //! sealed: only the bytes that the other side made open.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
+use std::net::SocketAddr;
 use std::str::FromStr;
 use std::sync::OnceLock;
+use std::time::Duration;
 
+use hobnob_nat::Way;
+use hobnob_nat::core::binding::{Access, Binding};
+use hobnob_nat::core::relay::{Door, Hop, Load, Order, Payer, Relay, RelayLimits};
 use hobnob_wire::datagram::{
-    Channel, DATAGRAM_BYTES_MAX, Datagram, DatagramKey, MAC_BYTES, is_beside_quic, parse,
+    AllocationId, Channel, Cookie, DATAGRAM_BYTES_MAX, Datagram, DatagramKey, MAC_BYTES, Transaction,
+    is_beside_quic, parse,
 };
 use hobnob_wire::device::{DeviceEntry, DeviceList};
 use hobnob_wire::invite::{Invite, Pin};
@@ -22,9 +29,11 @@ use hobnob_wire::overlay::{OverlayAnswer, OverlayRequest};
 use hobnob_wire::record::{HEADER_BYTES, Protection, RecordHeader, RecordReader, RecordWriter};
 use hobnob_wire::seal::Direction;
 use hobnob_wire::session::{ClientFrame, ServerFrame};
-use hobnob_wire::signal::Signal;
+use hobnob_wire::signal::{RelayGrant, Signal};
 use hobnob_wire::transfer::{EntryKind, ManifestHasher, ManifestPart, RangeTrailer, StreamHeader};
-use hobnob_wire::{Address, DeviceId, Domain, Frame, LetterId, Name, TransferId, codec, tunnel as tunnelled};
+use hobnob_wire::{
+    Address, DeviceId, Domain, Frame, LetterId, List, Name, TransferId, codec, tunnel as tunnelled,
+};
 use zeroize::Zeroizing;
 
 /// A property that holds for any bytes.
@@ -33,6 +42,7 @@ pub type Property = fn(&[u8]);
 /// Every property, by the name of its target.
 pub const TARGETS: &[(&str, Property)] = &[
     ("address", address),
+    ("binding", binding),
     ("client_frame", client_frame),
     ("datagram", datagram),
     ("device_list", device_list),
@@ -46,6 +56,7 @@ pub const TARGETS: &[(&str, Property)] = &[
     ("noise_signal", noise_signal),
     ("overlay", overlay),
     ("record", record),
+    ("relay", relay),
     ("sealed_letter", sealed_letter),
     ("server_frame", server_frame),
     ("signal", signal),
@@ -114,6 +125,98 @@ pub fn datagram(bytes: &[u8]) {
     assert_eq!(unproved.prove(&key), None, "bytes that nobody authenticated were taken");
     let sealed = claims.seal(&key);
     assert_eq!(parse(&sealed).ok().and_then(|sealed| sealed.prove(&key)), Some(claims));
+}
+
+const ALLOCATIONS: [AllocationId; 2] = [AllocationId(1), AllocationId(2)];
+
+fn allocation_key(AllocationId(number): AllocationId) -> DatagramKey {
+    DatagramKey::new([u8::try_from(number).unwrap_or_default(); 32])
+}
+
+/// One of four addresses.
+fn place(choice: u8) -> SocketAddr {
+    SocketAddr::from(([192, 0, 2, choice & 3], 7_700))
+}
+
+/// What a relay is told, by those who have a place and by anybody: it forwards to nobody who has not repeated a cookie that was
+/// sent to that very address, and no answer is longer than its request.
+pub fn relay(bytes: &[u8]) {
+    /// What one step takes: who and where, when, and content.
+    const STEP_BYTES: usize = 40;
+    let limits = RelayLimits {
+        channel_bytes_per_s: 1 << 20,
+        channel_bytes_max: 1 << 20,
+        account_bytes_per_s: 1 << 20,
+        account_bytes_per_day: 1 << 20,
+        idle: Duration::from_secs(300),
+    };
+    let mut relay = Relay::new(limits, Zeroizing::new([5; 32]));
+    for allocation in ALLOCATIONS {
+        let (key, payer) = (allocation_key(allocation), Payer(allocation.0));
+        relay.order(Order::Allocate { allocation, key, payer }, Duration::ZERO);
+    }
+    let channel = Channel::new([7; 7]);
+    relay.order(Order::Open { channel, between: ALLOCATIONS }, Duration::ZERO);
+    let (mut now, mut count) = (Duration::ZERO, 0);
+    let mut cookies: BTreeMap<(usize, SocketAddr), Cookie> = BTreeMap::new();
+    let mut proved: BTreeSet<(usize, SocketAddr)> = BTreeSet::new();
+    for step in bytes.chunks_exact(STEP_BYTES) {
+        let (who, from) = (usize::from(step[0] & 1), place(step[0] >> 1));
+        let (allocation, key) = (ALLOCATIONS[who], allocation_key(ALLOCATIONS[who]));
+        now += Duration::from_secs(step[1].into());
+        count += 1;
+        let transaction = Transaction(count);
+        let given = cookies.get(&(who, from)).copied();
+        let request = match step[0] >> 3 & 3 {
+            0 => Datagram::Bind { allocation, transaction, cookie: given.unwrap_or_default() }.seal(&key),
+            1 => {
+                let cookie = Cookie(std::array::from_fn(|at| step[2 + at]));
+                Datagram::Bind { allocation, transaction, cookie }.seal(&key)
+            }
+            2 => Datagram::Reflect { allocation, transaction, room: [0; 16] }.seal(&key),
+            _ => step[2..].to_vec(),
+        };
+        if let Some(answer) = relay.answer(Hop { peer: from, here: None }, &request, Door::Relay, now) {
+            assert!(answer.len() <= request.len(), "an answer is longer than its request");
+            match parse(&answer).ok().and_then(|answer| answer.prove(&key)) {
+                Some(Datagram::Challenge { cookie, .. }) => drop(cookies.insert((who, from), cookie)),
+                Some(Datagram::Bound { .. }) => {
+                    assert!(given.is_some(), "bound without a cookie");
+                    proved.insert((who, from));
+                }
+                _ => {}
+            }
+        }
+        for sender in (0..4).map(place) {
+            let load = Load { bytes: 1_000, datagrams: 1 };
+            if let Some(to) = relay.forward(sender, channel, load, now) {
+                let is_between =
+                    |who: usize| proved.contains(&(who, sender)) && proved.contains(&(1 - who, to.peer));
+                assert!(is_between(0) || is_between(1), "forwarded from {sender} to {to:?}");
+            }
+        }
+    }
+}
+
+/// What comes to a peer that asks a relay, from anybody: it counts as bound and seen nowhere, and asks no more than it would.
+pub fn binding(bytes: &[u8]) {
+    const STEP_BYTES: usize = 80;
+    let relay = place(1);
+    let allocation = ALLOCATIONS[0];
+    let grant = RelayGrant { allocation, key: allocation_key(allocation), reflectors: List::default() };
+    let mut binding = Binding::new();
+    let mut now = Duration::ZERO;
+    binding.grant(Some(Access { relay, grant, reflects: true }), now);
+    for step in bytes.chunks(STEP_BYTES) {
+        now += Duration::from_millis(u64::from(step[0]) * 100);
+        binding.tick(now);
+        if let Ok(unproved) = parse(&step[1..]) {
+            assert!(!binding.handle(Way::main(place(step[0])), unproved, now), "forged bytes told something");
+        }
+        assert!(!binding.is_bound() && binding.observations().is_empty());
+        let asked = std::iter::from_fn(|| binding.poll()).count();
+        assert!(asked <= 8, "{asked} things to do at once");
+    }
 }
 
 /// The inside of a sealed signal.
