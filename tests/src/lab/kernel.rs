@@ -57,10 +57,8 @@ fn behind(name: &str, number: u8, how: &str) -> anyhow::Result<()> {
     let inside = IpAddr::from([192, 168, 1, 9 + number]);
     host::connect(name, &[inside])?;
     ip(&["-n", &router, "addr", "add", "192.168.1.1/24", "dev", "inside"])?;
-    // The machine asks for every address on its line; the router answers for all that it leads to.
-    for setting in ["ip_forward", "conf/inside/proxy_arp"] {
-        at(&router, &["sh", "-c", &format!("echo 1 >/proc/sys/net/ipv4/{setting}")])?;
-    }
+    ip(&["-n", name, "route", "replace", "default", "via", "192.168.1.1", "dev", host::LINE, "onlink"])?;
+    at(&router, &["sh", "-c", "echo 1 >/proc/sys/net/ipv4/ip_forward"])?;
     at(&router, &["nft", &rules(how)])
 }
 
