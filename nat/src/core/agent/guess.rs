@@ -277,23 +277,23 @@ impl Guess {
                 Aim::Ports(ways) => {
                     self.ways = std::mem::take(ways);
                     self.state = State::Running { from: now, round: 0, next: 0, due: now };
-                    self.send(now)
+                    self.send(now, allowed)
                 }
             },
             State::Running { due, .. } if now < due => Step::Rest,
-            State::Running { .. } => self.send(now),
+            State::Running { .. } => self.send(now, allowed),
         }
     }
 
     /// The next batch.
-    fn send(&mut self, now: Duration) -> Step {
+    fn send(&mut self, now: Duration, allowed: bool) -> Step {
         let State::Running { from, round, next, .. } = self.state else {
             return Step::Rest;
         };
-        if round >= self.pace.rounds_ms.len() && !self.sweep.is_empty() {
+        if round >= self.pace.rounds_ms.len() && allowed && !self.sweep.is_empty() {
             (self.ways, self.pace) = (std::mem::take(&mut self.sweep), SPRAY);
             self.state = State::Running { from: now, round: 0, next: 0, due: now };
-            return self.send(now);
+            return self.send(now, allowed);
         }
         if round >= self.pace.rounds_ms.len() || self.ways.is_empty() {
             self.state = State::Over;
