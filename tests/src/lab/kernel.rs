@@ -25,14 +25,16 @@ pub(super) fn join(pair: [Place; 2], rendezvous: &[IpAddr]) -> anyhow::Result<()
     ip(&["link", "set", SWITCH, "up"])?;
     plug("rendezvous", rendezvous)?;
     for ((name, place), number) in ["alice", "bob"].into_iter().zip(pair).zip(1..) {
-        match place {
-            Place::Open => {
-                let v6 = IpAddr::from([0x2001, 0xdb8, u16::from(number), 0, 0, 0, 0, 2]);
-                plug(name, &[IpAddr::from([203, 0, 113, 100 + number]), v6])?;
-            }
-            Place::PortRestricted => behind(name, number, "masquerade")?,
-            Place::SymmetricRandom => behind(name, number, "masquerade random,fully-random")?,
-            _ => bail!("the kernel makes no place like {place}"),
+        let v4 = IpAddr::from([203, 0, 113, 100 + number]);
+        let v6 = IpAddr::from([0x2001, 0xdb8, u16::from(number), 0, 0, 0, 0, 2]);
+        if place == Place::Open {
+            plug(name, &[v4, v6])?;
+        } else if place == Place::PortRestricted {
+            behind(name, number, "masquerade")?;
+        } else if place == Place::SymmetricRandom {
+            behind(name, number, "masquerade random,fully-random")?;
+        } else {
+            bail!("the kernel makes no place like {place}");
         }
     }
     Ok(())
