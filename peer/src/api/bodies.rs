@@ -9,7 +9,7 @@ use hobnob_wire::LetterId;
 use hobnob_wire::presence::Availability;
 use serde::{Deserialize, Serialize};
 
-use crate::core::view::{LetterState, as_text};
+use crate::core::view::{LetterState, Priority, as_text};
 use crate::events::Cursor;
 
 /// `POST /v1/contacts`.
@@ -179,6 +179,9 @@ pub struct TransferSend {
     /// A word about it.
     #[serde(default)]
     pub text: String,
+    /// Before or after others.
+    #[serde(default)]
+    pub priority: Priority,
 }
 
 const fn default_sealed() -> bool {
@@ -200,6 +203,22 @@ pub struct TransferAccept {
 pub struct TransferLimit {
     /// Bytes per second; 0 for no limit.
     pub limit: u64,
+}
+
+/// `POST /v1/transfers/{id}/move`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TransferMove {
+    /// `first`, `last`, or the transfer before which to put it.
+    pub to: String,
+}
+
+/// `POST /v1/transfers/{id}/priority`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TransferPriority {
+    /// Before or after others.
+    pub priority: Priority,
 }
 
 /// `PUT /v1/config`, and what `hobnob config get` prints.

@@ -20,13 +20,13 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 use super::access::{Access, AccessError};
 use super::bodies::{
     ContactAdd, ContactPaths, LetterSend, LetterSent, PathsAllowed, PresenceSet, Setting, TransferAccept,
-    TransferLimit, TransferSend, Words,
+    TransferLimit, TransferMove, TransferPriority, TransferSend, Words,
 };
 use super::kind::ErrorBody;
 use crate::core::check::NetcheckView;
 use crate::core::command::{CommandError, ErrorKind};
 use crate::core::event::Event;
-use crate::core::view::{ContactView, LetterView, PathView, StatusView, TransferView};
+use crate::core::view::{ContactView, LetterView, PathView, Priority, StatusView, TransferView};
 use crate::events::Cursor;
 
 /// How long an answer may take. The daemon itself waits for the rendezvous for less.
@@ -209,16 +209,16 @@ impl ApiClient {
     ///
     /// # Errors
     /// What the daemon answers, or why it does not.
-    pub async fn reject_transfer(&self, id: TransferId) -> Result<(), CommandError> {
-        self.tell(Method::POST, &format!("/v1/transfers/{id}/reject"), &Words::default()).await
+    pub async fn reject_transfer(&self, id: TransferId, text: String) -> Result<(), CommandError> {
+        self.tell(Method::POST, &format!("/v1/transfers/{id}/reject"), &Words { text }).await
     }
 
     /// Stops a transfer or takes an offer back.
     ///
     /// # Errors
     /// What the daemon answers, or why it does not.
-    pub async fn cancel_transfer(&self, id: TransferId) -> Result<(), CommandError> {
-        self.tell(Method::POST, &format!("/v1/transfers/{id}/cancel"), &Words::default()).await
+    pub async fn cancel_transfer(&self, id: TransferId, text: String) -> Result<(), CommandError> {
+        self.tell(Method::POST, &format!("/v1/transfers/{id}/cancel"), &Words { text }).await
     }
 
     /// Limits a transfer, in bytes per second; 0 for no limit.
@@ -227,6 +227,50 @@ impl ApiClient {
     /// What the daemon answers, or why it does not.
     pub async fn limit_transfer(&self, id: TransferId, limit: u64) -> Result<(), CommandError> {
         self.tell(Method::POST, &format!("/v1/transfers/{id}/limit"), &TransferLimit { limit }).await
+    }
+
+    /// Offers again what did not come through; returns the new transfer.
+    ///
+    /// # Errors
+    /// What the daemon answers, or why it does not.
+    pub async fn retry_transfer(&self, id: TransferId) -> Result<TransferView, CommandError> {
+        self.ask(Method::POST, &format!("/v1/transfers/{id}/retry"), &()).await
+    }
+
+    /// Pauses a transfer.
+    ///
+    /// # Errors
+    /// What the daemon answers, or why it does not.
+    pub async fn pause_transfer(&self, id: TransferId) -> Result<(), CommandError> {
+        self.tell(Method::POST, &format!("/v1/transfers/{id}/pause"), &()).await
+    }
+
+    /// Lets a paused transfer go on.
+    ///
+    /// # Errors
+    /// What the daemon answers, or why it does not.
+    pub async fn resume_transfer(&self, id: TransferId) -> Result<(), CommandError> {
+        self.tell(Method::POST, &format!("/v1/transfers/{id}/resume"), &()).await
+    }
+
+    /// Puts a transfer at another place.
+    ///
+    /// # Errors
+    /// What the daemon answers, or why it does not.
+    pub async fn move_transfer(&self, id: TransferId, to: String) -> Result<(), CommandError> {
+        self.tell(Method::POST, &format!("/v1/transfers/{id}/move"), &TransferMove { to }).await
+    }
+
+    /// Puts a transfer before or after others.
+    ///
+    /// # Errors
+    /// What the daemon answers, or why it does not.
+    pub async fn set_transfer_priority(
+        &self,
+        id: TransferId,
+        priority: Priority,
+    ) -> Result<(), CommandError> {
+        self.tell(Method::POST, &format!("/v1/transfers/{id}/priority"), &TransferPriority { priority }).await
     }
 
     /// All settings.

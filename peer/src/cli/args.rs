@@ -12,7 +12,7 @@ use hobnob_wire::{Address, Name, TransferId};
 
 use crate::api::bodies::{LETTERS_DEFAULT, LETTERS_MAX, PathsAllowed, PresenceState};
 use crate::core::transfer::limits::parse_rate;
-use crate::core::view::LetterState;
+use crate::core::view::{LetterState, Priority};
 use crate::events::Cursor;
 
 /// Letters and files straight to your contacts.
@@ -185,6 +185,18 @@ pub(super) enum Contact {
         /// What is allowed
         paths: PathsAllowed,
     },
+    /// Limit all transfers with a contact together
+    Limit {
+        /// Whom
+        #[arg(value_parser = parse_address)]
+        address: String,
+        /// What is sent: bytes per second, as 500KiB, 5MB, 1GiB; 0 for no limit
+        #[arg(long, value_name = "RATE", value_parser = parse_rate)]
+        up: Option<u64>,
+        /// What is received: bytes per second, as 500KiB, 5MB, 1GiB; 0 for no limit
+        #[arg(long, value_name = "RATE", value_parser = parse_rate)]
+        down: Option<u64>,
+    },
     /// List contacts
     List,
 }
@@ -261,11 +273,61 @@ pub(super) enum File {
     Reject {
         /// Id of the transfer, as `file list` shows it
         id: TransferId,
+        /// Why, for the other side
+        #[arg(long, value_name = "T", default_value = "", hide_default_value = true)]
+        text: String,
     },
     /// Stop a transfer, or take an offer back
     Cancel {
         /// Id of the transfer, as `file list` shows it
         id: TransferId,
+        /// Why, for the other side
+        #[arg(long, value_name = "T", default_value = "", hide_default_value = true)]
+        text: String,
+    },
+    /// Show everything about a transfer
+    Show {
+        /// Id of the transfer, as `file list` shows it
+        id: TransferId,
+    },
+    /// Pause a transfer; what is here already stays
+    Pause {
+        /// Id of the transfer, as `file list` shows it
+        id: TransferId,
+    },
+    /// Let a paused transfer go on
+    Resume {
+        /// Id of the transfer, as `file list` shows it
+        id: TransferId,
+    },
+    /// Offer again what did not come through
+    Retry {
+        /// Id of the transfer, as `file list` shows it
+        id: TransferId,
+    },
+    /// Put a transfer at another place of the queue
+    Move {
+        /// Id of the transfer, as `file list` shows it
+        id: TransferId,
+        /// first, last, or the id of the transfer before which to put it
+        #[arg(value_name = "PLACE")]
+        to: String,
+    },
+    /// Put a transfer before or after all others
+    Priority {
+        /// Id of the transfer, as `file list` shows it
+        id: TransferId,
+        /// low, normal or high
+        #[arg(value_parser = parse_priority)]
+        priority: Priority,
+    },
+    /// Follow all transfers as they go
+    Watch,
+    /// List transfers that are over, oldest first
+    History {
+        /// Only those with this contact
+        #[arg(value_parser = parse_address)]
+        address: Option<String>,
     },
     /// Limit the rate of a transfer
     Limit {
@@ -288,6 +350,12 @@ pub(super) struct FileSend {
     /// Bytes per second, as 500KiB, 5MB, 1GiB; 0 for no limit
     #[arg(long, value_name = "RATE", value_parser = parse_rate, allow_negative_numbers = true, default_value = "0", hide_default_value = true)]
     pub(super) limit: u64,
+    /// A word about it
+    #[arg(long, value_name = "T", default_value = "", hide_default_value = true)]
+    pub(super) text: String,
+    /// Before or after others, and the share beside them: low, normal or high
+    #[arg(long, value_name = "P", value_parser = parse_priority, default_value = "normal")]
+    pub(super) priority: Priority,
     /// Leave the second encryption out; the connection's own stays
     #[arg(long)]
     pub(super) as_is: bool,
@@ -323,6 +391,16 @@ fn parse_address(text: &str) -> Result<String, String> {
         text.parse::<Name>().map(|name| name.to_string())
     };
     parsed.map_err(|error| error.to_string())
+}
+
+/// `low`, `normal` or `high`.
+fn parse_priority(text: &str) -> Result<Priority, String> {
+    match text {
+        "low" => Ok(Priority::Low),
+        "normal" => Ok(Priority::Normal),
+        "high" => Ok(Priority::High),
+        _ => Err("low, normal or high is wanted".to_owned()),
+    }
 }
 
 /// A span of time in seconds, as in `2` or `0.5`.
@@ -380,6 +458,17 @@ mod tests {
             format!("file reject {ID}"),
             format!("file cancel {ID}"),
             format!("file limit {ID} 500KiB"),
+            "file send bob a --text hello --priority high".into(),
+            format!("file show {ID}"),
+            format!("file pause {ID}"),
+            format!("file resume {ID}"),
+            format!("file retry {ID}"),
+            format!("file move {ID} first"),
+            format!("file priority {ID} low"),
+            format!("file cancel {ID} --text later"),
+            "file watch".into(),
+            "file history bob --json".into(),
+            "contact limit bob --up 1MiB/s --down 0".into(),
             "config get".into(),
             "config get files.dir".into(),
             "config set files.auto_accept contacts".into(),

@@ -1,11 +1,16 @@
 //! `contact`.
 
+use hobnob_wire::Address;
+
 use super::args::Contact;
 use super::output::{Output, table};
 use super::shown;
 use super::stop::Stop;
-use crate::api::bodies::ContactAdd;
+use crate::api::bodies::{ContactAdd, Setting};
 use crate::api::client::ApiClient;
+use crate::core::command::ErrorKind;
+use crate::core::settings::LIMIT_PEERS;
+use crate::core::transfer::limits::{parse_peers, show_peers};
 use crate::core::view::ContactView;
 
 pub(super) async fn run(api: &ApiClient, contact: Contact, output: Output) -> Result<(), Stop> {
@@ -30,8 +35,34 @@ pub(super) async fn run(api: &ApiClient, contact: Contact, output: Output) -> Re
             api.allow_paths(&address, paths).await?;
             output.note("It holds for links from now on; those under another choice were closed.");
         }
+        Contact::Limit { address, up, down } => limit(api, &address, (up, down), output).await?,
         Contact::List => list(&api.contacts().await?, output)?,
     }
+    Ok(())
+}
+
+/// Limits of contacts stand in a setting of their own; one of them is changed.
+async fn limit(
+    api: &ApiClient,
+    address: &str,
+    (up, down): (Option<u64>, Option<u64>),
+    output: Output,
+) -> Result<(), Stop> {
+    let contacts = api.contacts().await?;
+    let is_meant =
+        |full: &Address| full.as_str() == address || full.as_str().split('@').next() == Some(address);
+    let Some(contact) = contacts.iter().map(|contact| &contact.address).find(|full| is_meant(full)) else {
+        return Err(Stop::because(ErrorKind::NotFound, format!("{address} is no contact")));
+    };
+    let config = api.config().await?;
+    let kept = config.get(LIMIT_PEERS).map(String::as_str).unwrap_or_default();
+    let mut peers = parse_peers(kept).unwrap_or_default();
+    let rates = peers.entry(contact.clone()).or_default();
+    rates.up = up.unwrap_or(rates.up);
+    rates.down = down.unwrap_or(rates.down);
+    let (key, value) = (LIMIT_PEERS.to_owned(), show_peers(&peers));
+    api.set_config(&Setting { key, value }).await?;
+    output.note(&format!("It holds for all transfers with {contact} together, from now on."));
     Ok(())
 }
 

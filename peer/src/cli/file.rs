@@ -8,10 +8,11 @@ use super::progress::{Progress, follow};
 use super::shown;
 use super::stop::Stop;
 use super::units::{percent, rate, size, span};
+use super::watch::watch;
 use crate::api::bodies::{TransferAccept, TransferSend};
 use crate::api::client::ApiClient;
 use crate::core::command::ErrorKind;
-use crate::core::view::{TransferDirection, TransferState, TransferView};
+use crate::core::view::{HeldBy, Priority, TransferDirection, TransferState, TransferView};
 
 pub(super) async fn run(api: &ApiClient, file: File, output: Output) -> Result<(), Stop> {
     match file {
@@ -23,16 +24,27 @@ pub(super) async fn run(api: &ApiClient, file: File, output: Output) -> Result<(
             output.note("Accepted. Follow it with: hobnob file list");
             Ok(())
         }
-        File::Reject { id } => Ok(api.reject_transfer(id).await?),
-        File::Cancel { id } => Ok(api.cancel_transfer(id).await?),
+        File::Reject { id, text } => Ok(api.reject_transfer(id, text).await?),
+        File::Cancel { id, text } => Ok(api.cancel_transfer(id, text).await?),
+        File::Show { id } => show(&api.transfer(id).await?, output),
+        File::Pause { id } => Ok(api.pause_transfer(id).await?),
+        File::Resume { id } => Ok(api.resume_transfer(id).await?),
+        File::Retry { id } => {
+            let transfer = api.retry_transfer(id).await?;
+            output.show(&transfer, || transfer_line(&transfer))
+        }
+        File::Move { id, to } => Ok(api.move_transfer(id, to).await?),
+        File::Priority { id, priority } => Ok(api.set_transfer_priority(id, priority).await?),
+        File::Watch => watch(api, output).await,
+        File::History { address } => history(&api.transfers().await?, address.as_deref(), output),
         File::Limit { id, rate } => Ok(api.limit_transfer(id, rate).await?),
     }
 }
 
 async fn send(api: &ApiClient, offer: FileSend, output: Output) -> Result<(), Stop> {
-    let FileSend { address, paths, limit, as_is, links, wait } = offer;
+    let FileSend { address, paths, limit, text, priority, as_is, links, wait } = offer;
     let paths = paths.iter().map(|path| present(path)).collect::<Result<_, _>>()?;
-    let offer = TransferSend { to: address, paths, limit, sealed: !as_is, links, text: String::new() };
+    let offer = TransferSend { to: address, paths, limit, sealed: !as_is, links, text, priority };
     if !wait {
         let transfer = api.send_files(&offer).await?;
         return output.show(&transfer, || transfer_line(&transfer));
@@ -44,6 +56,85 @@ async fn send(api: &ApiClient, offer: FileSend, output: Output) -> Result<(), St
     let ended = follow((api, &mut events), transfer, None, |transfer| progress.show(transfer)).await?;
     progress.end(&ended)?;
     outcome(&ended)
+}
+
+/// What is over, with when and how.
+fn history(transfers: &[TransferView], with: Option<&str>, output: Output) -> Result<(), Stop> {
+    let is_with = |transfer: &TransferView| match with {
+        Some(address) if address.contains('@') => transfer.peer.as_str() == address,
+        Some(name) => transfer.peer.as_str().split('@').next() == Some(name),
+        None => true,
+    };
+    let past: Vec<&TransferView> =
+        transfers.iter().filter(|transfer| transfer.state.is_final() && is_with(transfer)).collect();
+    if output.is_json() {
+        return past.into_iter().try_for_each(|transfer| output.show(transfer, String::new));
+    }
+    let head = ["ENDED", "ID", "PEER", "WAY", "STATE", "SIZE", "NAME"];
+    let mut rows = vec![head.map(str::to_owned).to_vec()];
+    rows.extend(past.into_iter().map(|transfer| {
+        vec![
+            transfer.ended_at.clone().unwrap_or_else(|| "-".to_owned()),
+            transfer.id.to_string(),
+            transfer.peer.to_string(),
+            direction(transfer.direction).to_owned(),
+            state(transfer.state).to_owned(),
+            size(transfer.size),
+            format!("{}{}", shown::line(&transfer.name), why(transfer)),
+        ]
+    }));
+    output.line(&table(&rows))
+}
+
+/// Everything about one transfer, a line for each thing.
+fn show(transfer: &TransferView, output: Output) -> Result<(), Stop> {
+    let limit = if transfer.limit == 0 { "none".to_owned() } else { rate(transfer.limit) };
+    let optional = |text: &Option<String>| text.as_deref().map_or_else(|| "-".to_owned(), shown::line);
+    let rows = [
+        ("id", transfer.id.to_string()),
+        ("name", shown::line(&transfer.name)),
+        ("peer", transfer.peer.to_string()),
+        ("way", direction(transfer.direction).to_owned()),
+        ("state", format!("{}{}", state(transfer.state), held(transfer))),
+        ("size", format!("{} in {} files and folders", size(transfer.size), transfer.entries)),
+        ("done", format!("{} ({} %)", size(transfer.done), percent(transfer.done, transfer.size))),
+        ("rate", rate(transfer.rate)),
+        ("eta", transfer.eta.map_or_else(|| "-".to_owned(), span)),
+        ("path", transfer.path.clone()),
+        ("limit", limit),
+        ("priority", priority(transfer.priority).to_owned()),
+        ("sealed", if transfer.sealed { "yes" } else { "no" }.to_owned()),
+        ("folder", optional(&transfer.folder)),
+        ("offered", transfer.offered_at.clone()),
+        ("ended", optional(&transfer.ended_at)),
+        ("digest", optional(&transfer.digest)),
+        ("error", optional(&transfer.error)),
+        ("text", shown::line(&transfer.text)),
+    ];
+    let rows: Vec<Vec<String>> = rows.into_iter().map(|(key, value)| vec![key.to_owned(), value]).collect();
+    output.show(transfer, || table(&rows))
+}
+
+const fn priority(priority: Priority) -> &'static str {
+    match priority {
+        Priority::Low => "low",
+        Priority::Normal => "normal",
+        Priority::High => "high",
+    }
+}
+
+/// Why it does not move though it could.
+fn held(transfer: &TransferView) -> String {
+    match transfer.held {
+        None => String::new(),
+        Some(HeldBy::Queue) => " (others are before it)".to_owned(),
+        Some(HeldBy::Own) => " (by you)".to_owned(),
+        Some(HeldBy::Peer) => format!(" (by {})", transfer.peer),
+    }
+}
+
+fn why(transfer: &TransferView) -> String {
+    transfer.error.as_deref().map_or(String::new(), |error| format!("  [{}]", shown::line(error)))
 }
 
 /// Success only when everything is in place.
@@ -82,7 +173,6 @@ fn list(transfers: &[TransferView], output: Output) -> Result<(), Stop> {
 fn row(transfer: &TransferView) -> Vec<String> {
     let running = transfer.state == TransferState::Running;
     let when = |known: bool, text: String| if known { text } else { "-".to_owned() };
-    let why = transfer.error.as_deref().map_or(String::new(), |error| format!("  [{}]", shown::line(error)));
     vec![
         transfer.id.to_string(),
         transfer.peer.to_string(),
@@ -93,7 +183,7 @@ fn row(transfer: &TransferView) -> Vec<String> {
         when(running, rate(transfer.rate)),
         when(running && transfer.eta.is_some(), transfer.eta.map_or(String::new(), span)),
         when(transfer.path != "none", transfer.path.clone()),
-        format!("{}{why}", shown::line(&transfer.name)),
+        format!("{}{}", shown::line(&transfer.name), why(transfer)),
     ]
 }
 

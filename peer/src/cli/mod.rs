@@ -22,6 +22,7 @@ mod status;
 mod stop;
 mod tail;
 mod units;
+mod watch;
 
 use std::env;
 use std::path::PathBuf;

@@ -60,6 +60,15 @@ impl Output {
         let _ = write!(err, "{}", drawn_over(text)).and_then(|()| err.flush());
     }
 
+    /// Draws several lines over those that were drawn last, and leaves the cursor above them, so that what is written next
+    /// replaces them. Nothing unless [`Output::is_live`].
+    pub(crate) fn above(self, lines: &[String]) {
+        if self.is_live() {
+            let mut err = io::stderr().lock();
+            let _ = write!(err, "{}", drawn_below(lines)).and_then(|()| err.flush());
+        }
+    }
+
     /// Why the command failed.
     pub(crate) fn error(self, error: &CommandError) {
         let text = if self.json {
@@ -75,6 +84,20 @@ impl Output {
 /// in the next row could not be drawn over.
 fn drawn_over(text: &str) -> String {
     format!("\r\x1b[2K\x1b[?7l{text}\x1b[?7h")
+}
+
+/// What clears all below the cursor, draws `lines` there, and goes back to where it was.
+fn drawn_below(lines: &[String]) -> String {
+    let mut text = String::from("\r\x1b[J\x1b[?7l");
+    for line in lines {
+        text.push_str(line);
+        text.push('\n');
+    }
+    text.push_str("\x1b[?7h");
+    if !lines.is_empty() {
+        text.push_str(&format!("\x1b[{}A", lines.len()));
+    }
+    text
 }
 
 /// Rows as aligned columns, two spaces apart; the last column is not padded, so foreign text belongs there.
@@ -106,6 +129,13 @@ mod tests {
     #[test]
     fn a_live_line_stays_one_row_and_leaves_the_terminal_as_it_was() {
         assert_eq!(drawn_over("50 %"), "\r\u{1b}[2K\u{1b}[?7l50 %\u{1b}[?7h");
+    }
+
+    #[test]
+    fn live_lines_are_drawn_over_as_a_block() {
+        assert_eq!(drawn_below(&[]), "\r\u{1b}[J\u{1b}[?7l\u{1b}[?7h");
+        let lines = ["a".to_owned(), "b".to_owned()];
+        assert_eq!(drawn_below(&lines), "\r\u{1b}[J\u{1b}[?7la\nb\n\u{1b}[?7h\u{1b}[2A");
     }
 
     #[test]

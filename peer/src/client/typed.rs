@@ -9,7 +9,7 @@ use hobnob_wire::{Address, LetterId, TransferId};
 use super::Client;
 use crate::core::check::{NetcheckView, assess};
 use crate::core::command::{Command, CommandError, ErrorKind, Reply};
-use crate::core::view::{ContactView, LetterState, LetterView, PathView, StatusView, TransferView};
+use crate::core::view::{ContactView, LetterState, LetterView, PathView, Priority, StatusView, TransferView};
 
 impl Client {
     /// Own state: session, device, links.
@@ -188,7 +188,17 @@ impl Client {
         limit: u64,
     ) -> Result<TransferView, CommandError> {
         let text = String::new();
-        one(self.transfers(Command::FileSend { to, paths, limit, sealed: true, links: false, text }).await?)
+        one(self
+            .transfers(Command::FileSend {
+                to,
+                paths,
+                limit,
+                sealed: true,
+                links: false,
+                text,
+                priority: Priority::Normal,
+            })
+            .await?)
     }
 
     /// All transfers.
@@ -237,6 +247,30 @@ impl Client {
     /// [`CommandError`]: no such transfer, or it is over.
     pub async fn limit_files(&self, id: TransferId, limit: u64) -> Result<(), CommandError> {
         self.done(Command::FileLimit { id, limit }).await
+    }
+
+    /// Pauses a transfer.
+    ///
+    /// # Errors
+    /// [`CommandError`]: no such transfer, or it cannot be paused now.
+    pub async fn pause_files(&self, id: TransferId) -> Result<(), CommandError> {
+        self.done(Command::FilePause { id }).await
+    }
+
+    /// Lets a paused transfer go on.
+    ///
+    /// # Errors
+    /// [`CommandError`]: no such transfer, or it is not paused.
+    pub async fn resume_files(&self, id: TransferId) -> Result<(), CommandError> {
+        self.done(Command::FileResume { id }).await
+    }
+
+    /// Offers again what did not come through; returns the new transfer.
+    ///
+    /// # Errors
+    /// [`CommandError`]: no such transfer, or it is not over, or is not ours.
+    pub async fn retry_files(&self, id: TransferId) -> Result<TransferView, CommandError> {
+        one(self.transfers(Command::FileRetry { id }).await?)
     }
 
     /// All settings and their values.

@@ -7,7 +7,8 @@ use hobnob_wire::presence::Availability;
 use hobnob_wire::{Address, LetterId, TransferId};
 use thiserror::Error;
 
-use super::view::{ContactView, LetterState, LetterView, PathView, StatusView, TransferView};
+use super::transfer::Move;
+use super::view::{ContactView, LetterState, LetterView, PathView, Priority, StatusView, TransferView};
 
 /// Names a command until it is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -112,6 +113,8 @@ pub enum Command {
         links: bool,
         /// A word about it.
         text: String,
+        /// Before or after others.
+        priority: Priority,
     },
     /// All transfers. Answer: [`Reply::Transfers`].
     Files,
@@ -147,6 +150,35 @@ pub enum Command {
         id: TransferId,
         /// Bytes per second; 0 for no limit.
         limit: u64,
+    },
+    /// Pauses a transfer.
+    FilePause {
+        /// Which.
+        id: TransferId,
+    },
+    /// Lets a paused transfer go on.
+    FileResume {
+        /// Which.
+        id: TransferId,
+    },
+    /// Offers again what did not come through. Answer: [`Reply::Transfers`] with the new one.
+    FileRetry {
+        /// Which.
+        id: TransferId,
+    },
+    /// Puts a transfer at another place among those of its direction and priority.
+    FileMove {
+        /// Which.
+        id: TransferId,
+        /// Where.
+        to: Move,
+    },
+    /// Puts a transfer before or after others.
+    FilePriority {
+        /// Which.
+        id: TransferId,
+        /// Which.
+        priority: Priority,
     },
     /// All settings. Answer: [`Reply::Config`].
     Config,

@@ -211,6 +211,31 @@ impl TransferState {
     }
 }
 
+/// Before or after other transfers, and how large a share beside them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Priority {
+    /// When nothing else waits; a small share.
+    Low,
+    /// As usual.
+    #[default]
+    Normal,
+    /// Before all others; a large share.
+    High,
+}
+
+/// Why a transfer does not move though it could.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum HeldBy {
+    /// Others are before it, here or on the other side.
+    Queue,
+    /// This user paused it.
+    Own,
+    /// The other user paused it.
+    Peer,
+}
+
 /// One line of `hobnob file list`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TransferView {
@@ -239,6 +264,14 @@ pub struct TransferView {
     pub path: String,
     /// Limit in bytes per second; 0 for none.
     pub limit: u64,
+    /// Before or after others.
+    pub priority: Priority,
+    /// Why it does not move.
+    pub held: Option<HeldBy>,
+    /// When it was offered here: RFC 3339, UTC, milliseconds.
+    pub offered_at: String,
+    /// When it was over here.
+    pub ended_at: Option<String>,
     /// Whether content is sealed with keys of its own inside QUIC.
     pub sealed: bool,
     /// Text of the offer.

@@ -9,7 +9,7 @@ use super::process::Process;
 use super::stage::{People, Stage};
 use crate::api::bodies::{TransferAccept, TransferSend};
 use crate::cli::{Output, Stop, follow, progress_line};
-use crate::core::view::{TransferState, TransferView};
+use crate::core::view::{Priority, TransferState, TransferView};
 
 /// How long a transfer may show no progress.
 const STALL: Duration = Duration::from_secs(60);
@@ -42,7 +42,8 @@ pub(super) async fn send(
     let received = stage.folder.join("received");
     fs::create_dir(&received).map_err(|error| Stop::failure(format!("no folder to receive in: {error}")))?;
     let (to, paths) = (bob.address.clone(), content.paths.clone());
-    let offer = TransferSend { to, paths, limit: 0, sealed: true, links: false, text: String::new() };
+    let (text, priority) = (String::new(), Priority::Normal);
+    let offer = TransferSend { to, paths, limit: 0, sealed: true, links: false, text, priority };
     let offered = alice.api.send_files(&offer).await?;
     bob.until("the offer", async |api| {
         Ok(api.transfers().await?.iter().any(|transfer| transfer.id == offered.id).then_some(()))

@@ -14,6 +14,7 @@ const STEPS: &[&str] = &[
         include_str!("schema/transfers.sql"),
     ),
     include_str!("schema/paths.sql"),
+    include_str!("schema/queue.sql"),
 ];
 
 /// Brings a file to the newest format.

@@ -9,11 +9,12 @@ use rusqlite::{OptionalExtension, Row, params};
 
 use super::column::{address, read};
 use super::{StoreError, Tx};
-use crate::core::transfer::{TransferRecord, TransferStore};
-use crate::core::view::{TransferDirection, TransferState};
+use crate::core::transfer::{TransferRecord, TransferStore, Wishes};
+use crate::core::view::{Priority, TransferDirection, TransferState};
 
 const COLUMNS: &str = "id, peer, device, outgoing, name, entries, size, ranges, manifest, sealed, text,
-                       rate_limit, folder, state, done, digest, error, untold, offered_at";
+                       rate_limit, folder, state, done, digest, error, untold, offered_at,
+                       ended_at, priority, place, paused, paths, links";
 
 /// In the order of their numbers in the database.
 const STATES: [TransferState; 10] = [
@@ -28,6 +29,18 @@ const STATES: [TransferState; 10] = [
     TransferState::Rejected,
     TransferState::Waiting,
 ];
+
+const PRIORITIES: [Priority; 3] = [Priority::Low, Priority::Normal, Priority::High];
+
+/// Paths as one value: names hold no zero byte.
+fn joined(paths: &[PathBuf]) -> Vec<u8> {
+    paths.iter().map(|path| path.as_os_str().as_bytes()).collect::<Vec<_>>().join(&0)
+}
+
+fn split(bytes: &[u8]) -> Vec<PathBuf> {
+    let paths = bytes.split(|byte| *byte == 0).filter(|path| !path.is_empty());
+    paths.map(|path| PathBuf::from(OsString::from_vec(path.to_vec()))).collect()
+}
 
 /// A number as SQLite counts; limits of the protocol are far below where it stops.
 fn number(value: u64) -> i64 {
@@ -60,6 +73,14 @@ fn record(row: &Row<'_>) -> Result<TransferRecord, StoreError> {
         error: row.get(16)?,
         untold: row.get(17)?,
         offered_unix_ms: unsigned(row, 18)?,
+        ended_unix_ms: unsigned(row, 19)?,
+        wishes: Wishes {
+            priority: read(row, 20, |number: u8| PRIORITIES.get(usize::from(number)).copied())?,
+            place: unsigned(row, 21)?,
+            paused: row.get(22)?,
+        },
+        paths: split(&row.get::<_, Vec<u8>>(23)?),
+        links: row.get(24)?,
     })
 }
 
@@ -80,7 +101,8 @@ impl TransferStore for Tx<'_> {
     fn save_transfer(&mut self, record: &TransferRecord) -> Result<(), StoreError> {
         let sql = format!(
             "INSERT OR REPLACE INTO transfers ({COLUMNS}, past)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)"
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20,
+                     ?21, ?22, ?23, ?24, ?25, ?26)"
         );
         let state = STATES.iter().position(|state| *state == record.state).unwrap_or_default();
         self.transaction.prepare_cached(&sql)?.execute(params![
@@ -103,6 +125,12 @@ impl TransferStore for Tx<'_> {
             record.error,
             record.untold,
             number(record.offered_unix_ms),
+            number(record.ended_unix_ms),
+            record.wishes.priority as u8,
+            number(record.wishes.place),
+            record.wishes.paused,
+            joined(&record.paths),
+            record.links,
             record.state.is_final() && !record.untold,
         ])?;
         Ok(())
@@ -159,6 +187,10 @@ mod tests {
             error: Some("no".into()),
             untold,
             offered_unix_ms: number.into(),
+            ended_unix_ms: 9,
+            wishes: Wishes { priority: Priority::High, place: 8, paused: true },
+            paths: vec!["/a b".into(), "/c".into()],
+            links: true,
         }
     }
 

@@ -7,11 +7,14 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use hobnob_wire::TransferId;
 
-use crate::api::bodies::{TransferAccept, TransferLimit, TransferSend, Words};
+use crate::api::bodies::{
+    TransferAccept, TransferLimit, TransferMove, TransferPriority, TransferSend, Words,
+};
 use crate::api::error::ApiError;
 use crate::api::extract::Body;
 use crate::api::state::Api;
 use crate::core::command::{Command, Reply};
+use crate::core::transfer::Move;
 use crate::core::view::TransferView;
 
 pub(in crate::api) async fn list(State(api): State<Api>) -> Result<Json<Vec<TransferView>>, ApiError> {
@@ -20,14 +23,14 @@ pub(in crate::api) async fn list(State(api): State<Api>) -> Result<Json<Vec<Tran
 
 pub(in crate::api) async fn send(
     State(api): State<Api>,
-    Body(TransferSend { to, paths, limit, sealed, links, text }): Body<TransferSend>,
+    Body(TransferSend { to, paths, limit, sealed, links, text, priority }): Body<TransferSend>,
 ) -> Result<Json<TransferView>, ApiError> {
     let to = api.address(&to)?;
     if paths.is_empty() {
         return Err(ApiError::usage("there is nothing to send: name at least one file or folder"));
     }
     paths.iter().try_for_each(|path| absolute(path))?;
-    let command = Command::FileSend { to, paths, limit, sealed, links, text };
+    let command = Command::FileSend { to, paths, limit, sealed, links, text, priority };
     let Reply::Transfers(mut transfers) = api.client().command(command).await? else {
         return Err(ApiError::unfit());
     };
@@ -75,6 +78,52 @@ pub(in crate::api) async fn limit(
     Body(TransferLimit { limit }): Body<TransferLimit>,
 ) -> Result<StatusCode, ApiError> {
     api.client().limit_files(transfer_id(&id)?, limit).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+pub(in crate::api) async fn pause(
+    State(api): State<Api>,
+    Path(id): Path<String>,
+) -> Result<StatusCode, ApiError> {
+    api.client().command(Command::FilePause { id: transfer_id(&id)? }).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+pub(in crate::api) async fn resume(
+    State(api): State<Api>,
+    Path(id): Path<String>,
+) -> Result<StatusCode, ApiError> {
+    api.client().command(Command::FileResume { id: transfer_id(&id)? }).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+pub(in crate::api) async fn retry(
+    State(api): State<Api>,
+    Path(id): Path<String>,
+) -> Result<Json<TransferView>, ApiError> {
+    Ok(Json(api.client().retry_files(transfer_id(&id)?).await?))
+}
+
+pub(in crate::api) async fn move_to(
+    State(api): State<Api>,
+    Path(id): Path<String>,
+    Body(TransferMove { to }): Body<TransferMove>,
+) -> Result<StatusCode, ApiError> {
+    let to = match to.as_str() {
+        "first" => Move::First,
+        "last" => Move::Last,
+        other => Move::Before(transfer_id(other)?),
+    };
+    api.client().command(Command::FileMove { id: transfer_id(&id)?, to }).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+pub(in crate::api) async fn set_priority(
+    State(api): State<Api>,
+    Path(id): Path<String>,
+    Body(TransferPriority { priority }): Body<TransferPriority>,
+) -> Result<StatusCode, ApiError> {
+    api.client().command(Command::FilePriority { id: transfer_id(&id)?, priority }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -77,7 +77,12 @@ impl Engine {
             | Command::FileAccept { .. }
             | Command::FileReject { .. }
             | Command::FileCancel { .. }
-            | Command::FileLimit { .. }) => {
+            | Command::FileLimit { .. }
+            | Command::FilePause { .. }
+            | Command::FileResume { .. }
+            | Command::FileRetry { .. }
+            | Command::FileMove { .. }
+            | Command::FilePriority { .. }) => {
                 return self.transfers(turn, TransferInput::Command { id, command });
             }
         };

@@ -26,6 +26,14 @@ impl Engine {
                 TransferEffect::Letter { to, device, body } => {
                     compose::write(turn, &mut self.keys, &Draft { to, device, body })?;
                 }
+                TransferEffect::LetterToOthers { to, but, body } => {
+                    for device in compose::devices(turn.store, &mut self.keys, &to)?.unwrap_or_default() {
+                        if device != but {
+                            let (to, body) = (to.clone(), body.clone());
+                            compose::write(turn, &mut self.keys, &Draft { to, device: Some(device), body })?;
+                        }
+                    }
+                }
                 TransferEffect::NeedLink { address, device } => {
                     if self.session.is_up() {
                         self.links.want(turn, &mut self.keys, &self.contacts, (&address, device))?;

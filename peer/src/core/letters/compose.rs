@@ -106,7 +106,7 @@ pub(crate) fn address<S: Store>(
 }
 
 /// The account's devices but this one, when they may be trusted.
-fn devices<S: Store>(
+pub(crate) fn devices<S: Store>(
     store: &mut S,
     keys: &mut Keyring,
     address: &Address,

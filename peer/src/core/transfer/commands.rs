@@ -8,6 +8,7 @@ use hobnob_wire::{Address, TransferId};
 
 use super::job::{Scanned, TransferJob};
 use super::ledger;
+use super::queue::Wishes;
 use super::receiving::Receiving;
 use super::record::{TransferRecord, TransferStore};
 use super::sending::Sending;
@@ -15,9 +16,9 @@ use super::transfers::{OPEN_PER_CONTACT_MAX, PAST_MAX, Transfers};
 use super::{Step, TransferEffect};
 use crate::core::command::{Command, CommandError, CommandId, ErrorKind, Reply};
 use crate::core::time::Now;
-use crate::core::view::{TransferDirection, TransferState, TransferView};
+use crate::core::view::{Priority, TransferDirection, TransferState, TransferView};
 
-type Answer = Result<Reply, CommandError>;
+pub(super) type Answer = Result<Reply, CommandError>;
 
 /// Paths in one offer: more are better offered as a folder.
 const PATHS_MAX: usize = 1_000;
@@ -31,10 +32,31 @@ pub(super) struct Scan {
     sealed: bool,
     links: bool,
     text: String,
+    priority: Priority,
+    paths: Vec<PathBuf>,
 }
 
 impl Scan {
-    pub(super) fn into_record(self, id: TransferId, scanned: Scanned, now: Now) -> TransferRecord {
+    /// What the user wants sent.
+    pub(super) fn new(command: CommandId, record: &TransferRecord) -> Self {
+        Self {
+            command,
+            to: record.peer.clone(),
+            limit: record.limit,
+            sealed: record.sealed,
+            links: record.links,
+            text: record.text.clone(),
+            priority: record.wishes.priority,
+            paths: record.paths.clone(),
+        }
+    }
+
+    pub(super) fn into_record(
+        self,
+        id: TransferId,
+        scanned: Scanned,
+        (now, place): (Now, u64),
+    ) -> TransferRecord {
         TransferRecord {
             id,
             peer: self.to,
@@ -55,6 +77,10 @@ impl Scan {
             error: None,
             untold: false,
             offered_unix_ms: now.unix_ms,
+            ended_unix_ms: 0,
+            wishes: Wishes { priority: self.priority, place, paused: false },
+            paths: self.paths,
+            links: self.links,
         }
     }
 }
@@ -69,8 +95,9 @@ impl Transfers {
         step: &mut Step<'_>,
     ) -> Result<(), S::Error> {
         let result = match command {
-            Command::FileSend { to, paths, limit, sealed, links, text } => {
-                let scan = Scan { command: id, to, limit, sealed, links, text };
+            Command::FileSend { to, paths, limit, sealed, links, text, priority } => {
+                let again = paths.clone();
+                let scan = Scan { command: id, to, limit, sealed, links, text, priority, paths: again };
                 match self.send(scan, paths, fresh, step.out) {
                     Ok(()) => return Ok(()),
                     Err(error) => Err(error),
@@ -97,6 +124,26 @@ impl Transfers {
                 let state = self.state(store, id)?;
                 self.limit(id, state, limit, step.out)
             }
+            Command::FilePause { id } => {
+                let state = self.state(store, id)?;
+                self.pause(id, state, step)
+            }
+            Command::FileResume { id } => {
+                let state = self.state(store, id)?;
+                self.resume(id, state, step)
+            }
+            Command::FileMove { id, to } => {
+                let state = self.state(store, id)?;
+                self.move_to(id, state, to)
+            }
+            Command::FilePriority { id, priority } => {
+                let state = self.state(store, id)?;
+                self.set_priority(id, state, priority, step.out)
+            }
+            Command::FileRetry { id: of } => match self.retry(store, (id, of), fresh, step.out)? {
+                Ok(()) => return Ok(()),
+                Err(error) => Err(error),
+            },
             Command::Status
             | Command::Contacts
             | Command::ContactAdd { .. }
@@ -120,7 +167,7 @@ impl Transfers {
         Ok(())
     }
 
-    fn send(
+    pub(super) fn send(
         &mut self,
         scan: Scan,
         paths: Vec<PathBuf>,
@@ -274,7 +321,6 @@ impl Transfers {
         }
         if let Some(transfer) = self.sending.get_mut(&id) {
             transfer.set_limit(bytes_per_s, out);
-            self.fill_link_of(id, out);
         } else if let Some(transfer) = self.receiving.get_mut(&id) {
             transfer.set_limit(bytes_per_s, out);
         } else {
@@ -297,11 +343,11 @@ fn place(record: &TransferRecord) -> (u64, TransferId) {
     (record.offered_unix_ms, record.id)
 }
 
-fn unknown(id: TransferId) -> CommandError {
+pub(super) fn unknown(id: TransferId) -> CommandError {
     CommandError::new(ErrorKind::NotFound, format!("there is no transfer {id}"))
 }
 
-fn stands(state: Option<TransferState>) -> CommandError {
+pub(super) fn stands(state: Option<TransferState>) -> CommandError {
     let text = match state {
         Some(TransferState::Offered) | None => "it has only been offered",
         Some(

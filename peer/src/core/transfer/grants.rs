@@ -1,6 +1,6 @@
 //! Which transfer may send the next range on a link.
 //!
-//! The one with the fewest ranges on their way comes first; among equals, the one whose last turn is longest ago. So
+//! The one with the fewest ranges on their way for its weight comes first; among equals, the one whose last turn is longest ago. So
 //! transfers on one link share it evenly, whatever their sizes.
 
 use std::collections::BTreeMap;

@@ -27,6 +27,11 @@ pub(super) enum Holding {
 }
 
 impl Holding {
+    /// Whether somebody has looked.
+    pub(super) const fn is_known(&self) -> bool {
+        matches!(self, Self::Nothing | Self::Ranges(_))
+    }
+
     /// The ranges, once the manifest is here.
     pub(super) const fn ranges(&mut self) -> Option<&mut Ranges> {
         match self {

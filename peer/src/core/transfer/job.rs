@@ -74,6 +74,11 @@ pub enum TransferJob {
         /// Which.
         transfer: TransferId,
     },
+    /// Stop all streams of a transfer that we send; it will go on.
+    Halt {
+        /// Which.
+        transfer: TransferId,
+    },
     /// Send no faster than this.
     Limit {
         /// What is limited.

@@ -6,9 +6,10 @@ use data_encoding::HEXLOWER;
 use hobnob_nat::core::agent::PathKind;
 
 use super::meter::Meter;
+use super::queue::Rank;
 use super::record::TransferRecord;
-use crate::core::time::Now;
-use crate::core::view::{TransferState, TransferView};
+use crate::core::time::{Now, rfc3339};
+use crate::core::view::{HeldBy, TransferState, TransferView};
 
 /// Least time between two reports of progress, to users and to the other side.
 pub(super) const SHOW_EVERY: Duration = Duration::from_millis(250);
@@ -19,6 +20,8 @@ pub(super) struct Ledger {
     pub(super) record: TransferRecord,
     /// The other side's limit; 0 for none.
     pub(super) their_limit: u64,
+    /// Why it does not move though it could.
+    held: Option<HeldBy>,
     meter: Meter,
     /// Whether the record differs from what is on disk.
     changed: bool,
@@ -42,6 +45,7 @@ impl Ledger {
         Self {
             record,
             their_limit: 0,
+            held: None,
             meter: Meter::default(),
             changed,
             progressed: false,
@@ -61,6 +65,10 @@ impl Ledger {
         debug_assert!(!self.record.state.is_final(), "{:?} is final", self.record.state);
         if state == TransferState::Running && self.record.state != state {
             self.meter.start(now.monotonic);
+        }
+        if state.is_final() {
+            self.change().ended_unix_ms = now.unix_ms;
+            self.held = None;
         }
         if self.record.state != state {
             self.change().state = state;
@@ -94,6 +102,19 @@ impl Ledger {
         // Not saved for each range: what is verified is counted anew after a restart.
         self.record.done = bytes.min(self.record.bytes);
         self.progressed = true;
+    }
+
+    /// Why it does not move though it could, or that it may.
+    pub(super) fn hold(&mut self, held: Option<HeldBy>) {
+        if self.held != held {
+            self.held = held;
+            self.progressed = true;
+        }
+    }
+
+    /// Where it stands in the queue.
+    pub(super) const fn rank(&self) -> Rank {
+        self.record.wishes.rank(self.record.id)
     }
 
     /// Something that is not kept but shown has changed.
@@ -153,6 +174,7 @@ impl Ledger {
         view.rate = rate;
         view.eta = (rate > 0).then(|| (view.size - view.done).div_ceil(rate));
         view.limit = self.limit();
+        view.held = if self.record.wishes.paused { Some(HeldBy::Own) } else { self.held };
         view.path = path.unwrap_or_default().as_str().to_owned();
         view
     }
@@ -173,6 +195,10 @@ pub(super) fn view(record: &TransferRecord) -> TransferView {
         eta: None,
         path: "none".to_owned(),
         limit: record.limit,
+        priority: record.wishes.priority,
+        held: None,
+        offered_at: rfc3339(record.offered_unix_ms),
+        ended_at: (record.ended_unix_ms > 0).then(|| rfc3339(record.ended_unix_ms)),
         sealed: record.sealed,
         text: record.text.clone(),
         folder: record.folder.as_ref().map(|folder| folder.to_string_lossy().into_owned()),

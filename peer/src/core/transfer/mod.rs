@@ -11,9 +11,10 @@
 //! | [`shaper`] | when bytes may go under limits |
 //! | [`limits`] | what the user allows, by the hour and for contacts |
 //! | `valve` | which limits hold now, and who must know them |
-//! | `commands` | what users may ask, and how they are answered |
+//! | `commands`, `verbs` | what users may ask, and how they are answered |
 //! | `sending`, `receiving` | the two sides of one transfer |
 //! | `holding` | what a receiver has of one transfer |
+//! | `queue` | which transfers run when not all may, and in which order |
 //! | `grants` | which transfer may send the next range on a link |
 //! | `spans`, `meter`, `backoff` | sets of ranges, rates, waits between attempts |
 
@@ -29,6 +30,7 @@ mod grants;
 mod holding;
 mod ledger;
 mod meter;
+mod queue;
 mod receiving;
 mod sending;
 mod spans;
@@ -36,6 +38,7 @@ mod spans;
 mod story;
 mod transfers;
 mod valve;
+mod verbs;
 
 use std::path::PathBuf;
 
@@ -51,6 +54,7 @@ use super::time::Now;
 
 pub use job::{Failure, TransferFault, TransferJob, TransferReport};
 pub use limits::Limits;
+pub use queue::{Move, Wishes};
 pub use record::{TransferRecord, TransferStore};
 pub use spans::SpanSet;
 pub use transfers::Transfers;
@@ -173,6 +177,15 @@ pub enum TransferEffect {
         to: Address,
         /// To which device; to all when absent.
         device: Option<DeviceId>,
+        /// What it says.
+        body: LetterBody,
+    },
+    /// Write a letter to all devices but one.
+    LetterToOthers {
+        /// To whom.
+        to: Address,
+        /// The device that needs none.
+        but: DeviceId,
         /// What it says.
         body: LetterBody,
     },

@@ -20,12 +20,14 @@ use super::spans::SpanSet;
 use super::{Step, TransferEffect};
 use crate::core::input::LinkId;
 use crate::core::time::Now;
-use crate::core::view::TransferState;
+use crate::core::view::{HeldBy, TransferState};
 
 /// A running transfer of which nothing is heard for so long asks again: longer than a link needs to be noticed dead.
 const SILENCE: Duration = Duration::from_secs(30);
 /// Longest wait before a disk that refused is tried again: whoever made room need not wait long, and to look costs nothing.
 const DISK_RETRY: Duration = Duration::from_secs(5);
+/// How long after a link was lost a receiver asks a sender again who had paused. The sender calls earlier when it goes on.
+const PAUSED_RETRY: Duration = Duration::from_secs(600);
 /// How often a finished transfer tells the sender on one link without an answer: for a quarter of an hour.
 const TELLS_MAX: u32 = 20;
 
@@ -33,6 +35,8 @@ const TELLS_MAX: u32 = 20;
 enum State {
     /// The user has not decided.
     Offered,
+    /// Wanted, but not now.
+    Paused,
     /// Wanted; needs a link, or a disk that does not refuse.
     Queued { backoff: Backoff, retry_at: Duration },
     /// Asked for on this link.
@@ -60,6 +64,10 @@ pub(super) struct Receiving {
     disk: Backoff,
     /// Waits for a sender whose disk refuses.
     sender: Backoff,
+    /// What the sender said when it was asked last.
+    held: Hold,
+    /// Whether others are before it on this side.
+    waits_turn: bool,
 }
 
 impl Receiving {
@@ -70,7 +78,15 @@ impl Receiving {
 
     fn new(ledger: Ledger, state: State) -> Self {
         let (disk, sender) = (Backoff::up_to(DISK_RETRY), Backoff::default());
-        Self { ledger, state, holding: Holding::default(), disk, sender }
+        Self {
+            ledger,
+            state,
+            holding: Holding::default(),
+            disk,
+            sender,
+            held: Hold::None,
+            waits_turn: false,
+        }
     }
 
     /// A transfer that an earlier run left open. What it had received counts again when it has been checked.
@@ -80,6 +96,10 @@ impl Receiving {
         let state = match (record.state, record.digest) {
             (TransferState::Offered, _) => State::Offered,
             (TransferState::Done, Some(digest)) => State::Telling { digest, backoff, retry_at, tells: 0 },
+            _ if record.wishes.paused => {
+                record.state = TransferState::Paused;
+                State::Paused
+            }
             _ => {
                 record.state = TransferState::Queued;
                 record.error = None;
@@ -99,6 +119,7 @@ impl Receiving {
         match self.state {
             State::Running { link, .. } | State::Verifying { link: Some(link) } => Some(link),
             State::Offered
+            | State::Paused
             | State::Queued { .. }
             | State::Verifying { link: None }
             | State::Telling { .. }
@@ -108,7 +129,61 @@ impl Receiving {
 
     /// Whether ranges are asked for and may come.
     pub(super) const fn is_running(&self) -> bool {
-        matches!(self.state, State::Running { .. })
+        matches!(self.state, State::Running { .. }) && matches!(self.held, Hold::None)
+    }
+
+    /// Whether it is asked for, or could be now.
+    pub(super) fn wants_turn(&self, has_link: bool, now: Now) -> bool {
+        match &self.state {
+            State::Queued { retry_at, .. } => has_link && *retry_at <= now.monotonic,
+            State::Offered
+            | State::Paused
+            | State::Running { .. }
+            | State::Verifying { .. }
+            | State::Telling { .. }
+            | State::Over => self.is_running(),
+        }
+    }
+
+    /// Whether the link must stay for it.
+    pub(super) fn uses(&self, link: LinkId) -> bool {
+        self.link() == Some(link) && self.held != Hold::Paused
+    }
+
+    /// The user wants nothing to move; `false` when it is too late, or too early.
+    pub(super) fn pause(&mut self, step: &mut Step<'_>) -> bool {
+        match self.state {
+            State::Paused | State::Queued { .. } => {}
+            State::Running { link, .. } => {
+                let frame = TransferFrame::Hold { transfer: self.id(), hold: Hold::Paused };
+                step.out.push(TransferEffect::SendFrame { link, frame });
+            }
+            State::Offered | State::Verifying { .. } | State::Telling { .. } | State::Over => return false,
+        }
+        self.state = State::Paused;
+        if matches!(self.holding, Holding::Asked) {
+            // The answer counts for nobody.
+            self.holding = Holding::Unknown;
+        }
+        self.ledger.change().wishes.paused = true;
+        self.ledger.enter(TransferState::Paused, step.now);
+        true
+    }
+
+    /// The user lets it go on.
+    pub(super) fn resume(&mut self, step: &mut Step<'_>) {
+        self.ledger.change().wishes.paused = false;
+        if matches!(self.state, State::Paused) {
+            self.go_after_link(step.now);
+            self.finish_if_complete(step);
+        }
+    }
+
+    fn go_after_link(&mut self, now: Now) {
+        self.held = Hold::None;
+        self.ledger.hold(None);
+        self.state = State::Queued { backoff: Backoff::default(), retry_at: now.monotonic };
+        self.ledger.enter(TransferState::Queued, now);
     }
 
     /// Whether nothing will happen any more.
@@ -119,9 +194,12 @@ impl Receiving {
     /// When to look at it again.
     pub(super) fn deadline(&self) -> Option<Duration> {
         match &self.state {
+            // The sender will say when.
+            State::Running { .. } if self.held != Hold::None => None,
+            State::Queued { .. } if self.waits_turn => None,
             State::Queued { retry_at, .. } | State::Telling { retry_at, .. } => Some(*retry_at),
             State::Running { heard_at, .. } => Some(*heard_at + SILENCE),
-            State::Offered | State::Verifying { .. } | State::Over => None,
+            State::Paused | State::Offered | State::Verifying { .. } | State::Over => None,
         }
     }
 
@@ -148,7 +226,8 @@ impl Receiving {
     }
 
     /// Does what is due, on `link` when there is one to the sender's device.
-    pub(super) fn proceed(&mut self, link: Option<LinkId>, step: &mut Step<'_>) {
+    pub(super) fn proceed(&mut self, link: Option<LinkId>, may_run: bool, step: &mut Step<'_>) {
+        self.waits_turn = false;
         if self.deadline().is_none_or(|at| step.now.monotonic < at) {
             return;
         }
@@ -160,6 +239,11 @@ impl Receiving {
         let transfer = self.id();
         match (&mut self.state, link) {
             (State::Queued { backoff, retry_at }, link) => {
+                if link.is_some() && !may_run && self.holding.is_known() {
+                    self.waits_turn = true;
+                    self.ledger.hold(Some(HeldBy::Queue));
+                    return;
+                }
                 *retry_at = backoff.next(step.now.monotonic);
                 match (&self.holding, link) {
                     (Holding::Unknown, _) => self.open(step.out),
@@ -178,7 +262,14 @@ impl Receiving {
                 let frame = TransferFrame::Complete { transfer, digest: *digest };
                 step.out.push(TransferEffect::SendFrame { link, frame });
             }
-            (State::Offered | State::Running { .. } | State::Verifying { .. } | State::Over, _) => {}
+            (
+                State::Offered
+                | State::Paused
+                | State::Running { .. }
+                | State::Verifying { .. }
+                | State::Over,
+                _,
+            ) => {}
         }
     }
 
@@ -230,6 +321,8 @@ impl Receiving {
         let (transfer, limit) = (self.id(), self.ledger.record.limit);
         step.out.push(TransferEffect::Job(TransferJob::Expect { transfer, link }));
         self.state = State::Running { link, wanted: SpanSet::default(), heard_at: step.now.monotonic };
+        self.held = Hold::None;
+        self.ledger.hold(None);
         self.ledger.go_on(TransferState::Running, step.now);
         if limit > 0 {
             let frame = TransferFrame::Pace { transfer, bytes_per_s: limit };
@@ -263,11 +356,16 @@ impl Receiving {
         }
     }
 
+    /// Whether it was accepted and is not all here.
+    const fn is_wanted(&self) -> bool {
+        matches!(self.state, State::Paused | State::Queued { .. } | State::Running { .. })
+    }
+
     /// The shell knows the manifest, or refuses it.
     pub(super) fn handle_manifest(&mut self, result: Result<Layouted, TransferFault>, step: &mut Step<'_>) {
         // It may come after its link was lost, and counts then, too; but it counts once.
-        let (Holding::Nothing, State::Queued { .. } | State::Running { .. }) = (&self.holding, &self.state)
-        else {
+        let Holding::Nothing = &self.holding else { return };
+        if !self.is_wanted() {
             return;
         };
         let layouted = match result {
@@ -410,7 +508,7 @@ impl Receiving {
                 self.state = State::Telling { digest, backoff, retry_at: step.now.monotonic, tells: 0 };
                 // Performed when the end is on disk: then nobody needs what it was made from.
                 step.out.push(TransferEffect::Job(TransferJob::Stop { transfer, discard: true }));
-                self.proceed(link, step);
+                self.proceed(link, true, step);
             }
             Err(fault) => self.handle_fault(fault, step),
         }
@@ -420,7 +518,7 @@ impl Receiving {
     pub(super) fn handle_gone(&mut self, step: &mut Step<'_>) {
         match self.state {
             State::Telling { .. } => self.forget(step.out),
-            State::Queued { .. } | State::Running { .. } => {
+            State::Paused | State::Queued { .. } | State::Running { .. } => {
                 let text = "the sender no longer has it on offer; ask for it to be sent again".to_owned();
                 self.end(TransferState::Failed, Some(text), step);
             }
@@ -453,21 +551,45 @@ impl Receiving {
     }
 
     /// The sender holds it, or goes on.
-    pub(super) fn handle_hold(&mut self, on: LinkId, hold: Hold, now: Now) {
-        if self.is_running() && self.link() == Some(on) {
-            self.ledger.enter(held(hold), now);
+    pub(super) fn handle_hold(&mut self, on: LinkId, hold: Hold, step: &mut Step<'_>) {
+        match &mut self.state {
+            State::Running { link, heard_at, .. } if *link == on => {
+                *heard_at = step.now.monotonic;
+                let was_paused = self.held == Hold::Paused;
+                self.held = hold;
+                self.ledger.hold(match hold {
+                    Hold::None => None,
+                    Hold::Queue => Some(HeldBy::Queue),
+                    Hold::Paused => Some(HeldBy::Peer),
+                });
+                self.ledger.enter(held(hold), step.now);
+                // Who paused has forgotten what was asked for.
+                if was_paused && hold == Hold::None {
+                    self.ask(step.out);
+                }
+            }
+            State::Queued { .. } if hold == Hold::None => self.hurry(step.now),
+            State::Offered
+            | State::Paused
+            | State::Queued { .. }
+            | State::Running { .. }
+            | State::Verifying { .. }
+            | State::Telling { .. }
+            | State::Over => {}
         }
     }
 
     /// A link is gone. The transfer goes after another one at once.
     pub(super) fn handle_link_down(&mut self, down: LinkId, now: Now) {
         match &mut self.state {
-            State::Running { link, .. } if *link == down => {
-                self.state = State::Queued { backoff: Backoff::default(), retry_at: now.monotonic };
-                self.ledger.enter(TransferState::Queued, now);
+            State::Running { link, .. } if *link == down && self.held == Hold::Paused => {
+                let retry_at = now.monotonic + PAUSED_RETRY;
+                self.state = State::Queued { backoff: Backoff::default(), retry_at };
             }
+            State::Running { link, .. } if *link == down => self.go_after_link(now),
             State::Verifying { link } if *link == Some(down) => *link = None,
             State::Offered
+            | State::Paused
             | State::Queued { .. }
             | State::Running { .. }
             | State::Verifying { .. }
@@ -482,14 +604,20 @@ impl Receiving {
             EndReason::Rejected | EndReason::Cancelled | EndReason::Decided => TransferState::Cancelled,
             EndReason::Failed => TransferState::Failed,
         };
-        if matches!(self.state, State::Offered | State::Queued { .. } | State::Running { .. }) {
+        let concerned = match end.reason {
+            EndReason::Decided => matches!(self.state, State::Offered),
+            EndReason::Rejected | EndReason::Cancelled | EndReason::Failed => {
+                matches!(self.state, State::Offered) || self.is_wanted()
+            }
+        };
+        if concerned {
             self.end(state, Some(reason_text(&self.ledger.record.peer, end)), step);
         }
     }
 
     /// The user does not want it (any more); `false` when it is too late.
     pub(super) fn stop(&mut self, reason: EndReason, text: &str, step: &mut Step<'_>) -> bool {
-        if !matches!(self.state, State::Offered | State::Queued { .. } | State::Running { .. }) {
+        if !(matches!(self.state, State::Offered) || self.is_wanted()) {
             return false;
         }
         let state = match reason {
@@ -520,7 +648,11 @@ impl Receiving {
         match self.state {
             State::Over => {}
             State::Telling { .. } => self.forget(step.out),
-            State::Offered | State::Queued { .. } | State::Running { .. } | State::Verifying { .. } => {
+            State::Offered
+            | State::Paused
+            | State::Queued { .. }
+            | State::Running { .. }
+            | State::Verifying { .. } => {
                 self.state = State::Over;
                 self.ledger.enter(state, step.now);
                 self.ledger.change().error = text;

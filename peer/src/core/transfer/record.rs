@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use hobnob_wire::{Address, DeviceId, TransferId};
 
+use super::queue::Wishes;
 use crate::core::store::Fallible;
 use crate::core::view::{TransferDirection, TransferState};
 
@@ -48,6 +49,14 @@ pub struct TransferRecord {
     pub untold: bool,
     /// When it was offered here, in Unix milliseconds.
     pub offered_unix_ms: u64,
+    /// When it was over here, in Unix milliseconds; 0 while it is not.
+    pub ended_unix_ms: u64,
+    /// What this device's user wants of it.
+    pub wishes: Wishes,
+    /// What was offered: absolute paths. Empty at a receiver.
+    pub paths: Vec<PathBuf>,
+    /// Whether links were offered as links.
+    pub links: bool,
 }
 
 /// Where transfers are kept.

@@ -3,12 +3,14 @@
 //! It is passive about links: the receiver asks, on whatever link there is, and asks again after a loss.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use hobnob_wire::bounded::Text;
 use hobnob_wire::letter::{EndReason, LetterBody, Offer, OfferEnd};
 use hobnob_wire::transfer::{Hold, Span, TransferFrame};
 use hobnob_wire::{Address, DeviceId, TransferId};
 
+use super::backoff::Backoff;
 use super::job::{Failure, TransferFault, TransferJob};
 use super::ledger::Ledger;
 use super::record::TransferRecord;
@@ -17,7 +19,7 @@ use super::spans::SpanSet;
 use super::{Step, TransferEffect};
 use crate::core::input::LinkId;
 use crate::core::time::Now;
-use crate::core::view::TransferState;
+use crate::core::view::{HeldBy, Priority, TransferState};
 
 /// Ranges of one transfer that are on their way at a time. Together with the window of a link they cover 1 Gbit/s over 100 ms.
 pub(super) const TRANSFER_IN_FLIGHT_MAX: usize = 8;
@@ -53,6 +55,10 @@ enum State {
 pub(super) struct Sending {
     pub(super) ledger: Ledger,
     state: State,
+    /// Whether others are before it; what the receiver was told.
+    queued: bool,
+    /// When to tell the receiver that it may go on, which needs a link.
+    calling: Option<(Backoff, Duration)>,
 }
 
 /// What the receiver asks for.
@@ -80,7 +86,7 @@ impl Sending {
                 text: Text::truncated(&record.text),
             }),
         };
-        (Self { ledger: Ledger::new(record, true), state: State::Offered }, letter)
+        (Self::new(Ledger::new(record, true), State::Offered), letter)
     }
 
     /// A transfer that an earlier run left open.
@@ -88,10 +94,14 @@ impl Sending {
         let state = if record.state == TransferState::Offered {
             State::Offered
         } else {
-            record.state = TransferState::Queued;
+            record.state = if record.wishes.paused { TransferState::Paused } else { TransferState::Queued };
             State::Waiting
         };
-        Self { ledger: Ledger::new(record, false), state }
+        Self::new(Ledger::new(record, false), state)
+    }
+
+    const fn new(ledger: Ledger, state: State) -> Self {
+        Self { ledger, state, queued: false, calling: None }
     }
 
     fn id(&self) -> TransferId {
@@ -126,6 +136,11 @@ impl Sending {
             step.out.push(TransferEffect::SendFrame { link, frame: TransferFrame::Gone { transfer } });
             return;
         }
+        if self.ledger.record.wishes.paused {
+            self.claim(asked.device, step.out);
+            self.tell_hold(link, Hold::Paused, step.out);
+            return;
+        }
         let (in_flight, listing) = match &mut self.state {
             // It has said that it has everything; to begin again would be work without end for us.
             State::Over | State::Verifying { .. } => return,
@@ -140,12 +155,11 @@ impl Sending {
             wanted.remove(*range);
         }
         self.state = State::Running { link, wanted, in_flight, listing: listing || lists, turn: 0 };
-        if self.ledger.record.device.is_none() {
-            self.ledger.change().device = Some(asked.device);
-        }
+        self.claim(asked.device, step.out);
+        (self.queued, self.calling) = (false, None);
+        self.ledger.hold(None);
         self.ledger.go_on(TransferState::Running, step.now);
-        let peer = self.ledger.record.peer.clone();
-        step.out.push(TransferEffect::Job(TransferJob::Flow(Flow { transfer, peer, link, weight: 1 })));
+        self.flow(step.out);
         self.pace(step.out);
         let limit = self.ledger.record.limit;
         if limit > 0 {
@@ -160,16 +174,133 @@ impl Sending {
         }
     }
 
+    /// The transfer belongs to the device that asked first; the receiver's others need not decide any more.
+    fn claim(&mut self, device: DeviceId, out: &mut Vec<TransferEffect>) {
+        if self.ledger.record.device.is_none() {
+            self.ledger.change().device = Some(device);
+            self.tell_others(device, out);
+        }
+    }
+
+    fn tell_others(&self, but: DeviceId, out: &mut Vec<TransferEffect>) {
+        let text = Text::truncated("another device of yours has decided");
+        let end = OfferEnd { transfer: self.id(), reason: EndReason::Decided, text };
+        let to = self.ledger.record.peer.clone();
+        out.push(TransferEffect::LetterToOthers { to, but, body: LetterBody::OfferEnd(end) });
+    }
+
+    fn tell_hold(&self, link: LinkId, hold: Hold, out: &mut Vec<TransferEffect>) {
+        let frame = TransferFrame::Hold { transfer: self.id(), hold };
+        out.push(TransferEffect::SendFrame { link, frame });
+    }
+
+    fn flow(&self, out: &mut Vec<TransferEffect>) {
+        let State::Running { link, .. } = self.state else { return };
+        let (transfer, peer) = (self.id(), self.ledger.record.peer.clone());
+        let weight = self.ledger.record.wishes.priority.weight();
+        out.push(TransferEffect::Job(TransferJob::Flow(Flow { transfer, peer, link, weight })));
+    }
+
+    /// Whether the receiver waits for ranges of it.
+    pub(super) const fn wants_turn(&self) -> bool {
+        matches!(self.state, State::Running { .. })
+    }
+
+    /// Others are before it, or not any more.
+    pub(super) fn set_queued(&mut self, queued: bool, step: &mut Step<'_>) {
+        let State::Running { link, .. } = self.state else { return };
+        if self.queued != queued {
+            self.queued = queued;
+            let hold = if queued { Hold::Queue } else { Hold::None };
+            self.tell_hold(link, hold, step.out);
+            self.ledger.hold(queued.then_some(HeldBy::Queue));
+            self.ledger.enter(held(hold), step.now);
+        }
+    }
+
+    /// The user wants another share.
+    pub(super) fn set_priority(&mut self, priority: Priority, out: &mut Vec<TransferEffect>) {
+        self.ledger.change().wishes.priority = priority;
+        self.flow(out);
+    }
+
+    /// The user wants nothing to move; `false` when it is too late.
+    pub(super) fn pause(&mut self, step: &mut Step<'_>) -> bool {
+        match self.state {
+            State::Offered | State::Waiting => {}
+            State::Running { link, .. } => {
+                self.tell_hold(link, Hold::Paused, step.out);
+                self.halt(step);
+            }
+            State::Verifying { .. } | State::Over => return false,
+        }
+        self.calling = None;
+        self.ledger.change().wishes.paused = true;
+        if matches!(self.state, State::Waiting) {
+            self.ledger.enter(TransferState::Paused, step.now);
+        }
+        true
+    }
+
+    /// The user lets it go on.
+    pub(super) fn resume(&mut self, now: Now) {
+        self.ledger.change().wishes.paused = false;
+        if matches!(self.state, State::Waiting) {
+            self.ledger.enter(TransferState::Queued, now);
+            self.calling = Some((Backoff::default(), now.monotonic));
+        }
+    }
+
+    /// Ends the streams. Ranges on their way are asked for again.
+    fn halt(&mut self, step: &mut Step<'_>) {
+        self.state = State::Waiting;
+        step.out.push(TransferEffect::Job(TransferJob::Halt { transfer: self.id() }));
+    }
+
+    /// The receiver holds it. It asks again when it goes on.
+    pub(super) fn handle_hold(&mut self, on: LinkId, hold: Hold, step: &mut Step<'_>) {
+        if hold == Hold::Paused && self.wants_turn() && self.link() == Some(on) {
+            self.halt(step);
+            self.ledger.enter(TransferState::Paused, step.now);
+            self.ledger.hold(Some(HeldBy::Peer));
+        }
+    }
+
+    /// When to look at it again.
+    pub(super) fn deadline(&self) -> Option<Duration> {
+        self.calling.map(|(_, at)| at)
+    }
+
+    /// Tells the receiver that it may go on, when that is due.
+    pub(super) fn proceed(&mut self, link: Option<LinkId>, step: &mut Step<'_>) {
+        let Some((mut backoff, at)) = self.calling.filter(|(_, at)| *at <= step.now.monotonic) else {
+            return;
+        };
+        let record = &self.ledger.record;
+        match (link, record.device) {
+            (Some(link), _) => self.tell_hold(link, Hold::None, step.out),
+            (None, Some(device)) => {
+                step.out.push(TransferEffect::NeedLink { address: record.peer.clone(), device });
+            }
+            (None, None) => {}
+        }
+        let at = backoff.next(at.max(step.now.monotonic));
+        self.calling = record.device.map(|_| (backoff, at));
+    }
+
     /// The turn that this transfer had last on `link`, if it has a range to send there now.
     pub(super) fn ready(&self, on: LinkId) -> Option<(usize, u64)> {
         let State::Running { link, wanted, in_flight, turn, .. } = &self.state else { return None };
+        let weight = usize::try_from(Priority::High.weight() / self.ledger.record.wishes.priority.weight());
+        let rank = in_flight.len() * weight.unwrap_or(1);
         let most = match self.ledger.limit() {
             0 => TRANSFER_IN_FLIGHT_MAX,
             limit => usize::try_from(1 + limit / PACED_RANGE_PER)
                 .unwrap_or(TRANSFER_IN_FLIGHT_MAX)
                 .min(TRANSFER_IN_FLIGHT_MAX),
         };
-        (*link == on && !wanted.is_empty() && in_flight.len() < most).then_some((in_flight.len(), *turn))
+        let is_due = *link == on && !self.queued && !wanted.is_empty() && in_flight.len() < most;
+        is_due.then_some((rank, *turn))
     }
 
     /// Grants the next range.
@@ -331,6 +462,9 @@ impl Sending {
         if self.ledger.record.device.is_some_and(|device| device != from) {
             return;
         }
+        if matches!(self.state, State::Offered) {
+            self.tell_others(from, step.out);
+        }
         let state = match end.reason {
             EndReason::Rejected => TransferState::Rejected,
             EndReason::Cancelled | EndReason::Decided => TransferState::Cancelled,
@@ -364,6 +498,7 @@ impl Sending {
             return;
         }
         self.state = State::Over;
+        self.calling = None;
         self.ledger.enter(state, step.now);
         self.ledger.change().error = text;
         step.out.push(TransferEffect::Job(TransferJob::Stop { transfer: self.id(), discard: true }));

@@ -1,6 +1,6 @@
 //! All transfers that are not over: routes inputs to them, saves and shows what changed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use hobnob_nat::core::agent::PathKind;
@@ -13,6 +13,7 @@ use super::commands::Scan;
 use super::grants::Grants;
 use super::job::{Scanned, TransferJob, TransferReport};
 use super::ledger::{Due, Ledger};
+use super::queue::{Wishes, may_run};
 use super::receiving::Receiving;
 use super::record::{TransferRecord, TransferStore};
 use super::sending::{Asked, Sending};
@@ -151,6 +152,7 @@ impl Transfers {
         let shown = self.sending.values().map(|transfer| transfer.ledger.show_at());
         let shown = shown.chain(self.receiving.values().map(|transfer| transfer.ledger.show_at()));
         let due = self.receiving.values().map(Receiving::deadline).chain([self.valve.deadline()]);
+        let due = due.chain(self.sending.values().map(Sending::deadline));
         shown.chain(due).flatten().min()
     }
 
@@ -161,7 +163,7 @@ impl Transfers {
             let Some(link) = transfer.link() else { continue };
             let (rate, peer) = (transfer.ledger.rate(now), transfer.ledger.record.peer.clone());
             let receipt = receipts.entry(link).or_insert(Receipt { link, peer, weight: 0, rate: 0 });
-            receipt.weight += 1;
+            receipt.weight += u64::from(transfer.ledger.record.wishes.priority.weight());
             receipt.rate += rate;
         }
         receipts.into_values().collect()
@@ -171,7 +173,7 @@ impl Transfers {
     #[must_use]
     pub fn uses_link(&self, link: LinkId) -> bool {
         self.sending.values().any(|transfer| transfer.link() == Some(link))
-            || self.receiving.values().any(|transfer| transfer.link() == Some(link))
+            || self.receiving.values().any(|transfer| transfer.uses(link))
     }
 
     pub(super) fn path(&self, link: Option<LinkId>) -> Option<PathKind> {
@@ -244,6 +246,10 @@ impl Transfers {
             error: None,
             untold: false,
             offered_unix_ms: step.now.unix_ms,
+            ended_unix_ms: 0,
+            wishes: Wishes { place: self.last_place(), ..Wishes::default() },
+            paths: Vec::new(),
+            links: false,
         });
         if self.settings.auto_accept == AutoAccept::Contacts {
             // Programs see the offer first, as one that they could have decided on.
@@ -313,8 +319,10 @@ impl Transfers {
                 }
             }
             TransferFrame::Hold { hold, .. } => {
-                if let Some(receiving) = receiving {
-                    receiving.handle_hold(link, hold, step.now);
+                if let Some(sending) = sending {
+                    sending.handle_hold(link, hold, step);
+                } else if let Some(receiving) = receiving {
+                    receiving.handle_hold(link, hold, step);
                 }
             }
             TransferFrame::Wait { text, .. } => {
@@ -330,7 +338,6 @@ impl Transfers {
                 }
             }
         }
-        self.grants.fill(&mut self.sending, link, step.out);
     }
 
     fn handle_report(&mut self, report: TransferReport, step: &mut Step<'_>) {
@@ -346,7 +353,6 @@ impl Transfers {
                 }
                 TransferReport::RangeSent { link, range, result, .. } => {
                     transfer.handle_sent(link, Some(range), result.map(drop), step);
-                    self.grants.fill(&mut self.sending, link, step.out);
                 }
                 TransferReport::Digested { result, .. } => transfer.handle_digest(result, step),
                 TransferReport::Moved { bytes, .. } => transfer.ledger.moved(bytes, step.now),
@@ -384,7 +390,8 @@ impl Transfers {
         let command = scan.command;
         match result {
             Ok(scanned) => {
-                let (mut sending, letter) = Sending::offer(scan.into_record(id, scanned, step.now));
+                let (mut sending, letter) =
+                    Sending::offer(scan.into_record(id, scanned, (step.now, self.last_place())));
                 let view = sending.ledger.view(None, step.now);
                 step.out
                     .push(TransferEffect::Reply { id: command, result: Ok(Reply::Transfers(vec![view])) });
@@ -399,19 +406,33 @@ impl Transfers {
         }
     }
 
-    /// Grants what a changed limit allows.
-    pub(super) fn fill_link_of(&mut self, id: TransferId, out: &mut Vec<TransferEffect>) {
-        if let Some(link) = self.sending.get(&id).and_then(Sending::link) {
-            self.grants.fill(&mut self.sending, link, out);
-        }
-    }
-
-    /// Lets receivers do what is due.
+    /// Lets transfers do what is due, as many of them as may run.
     fn proceed(&mut self, step: &mut Step<'_>) {
-        for transfer in self.receiving.values_mut() {
+        let at_once = self.settings.limits.at_once;
+        let could = self.sending.values().filter(|transfer| transfer.wants_turn());
+        let may = may_run(could.map(|transfer| transfer.ledger.rank()), at_once);
+        for (id, transfer) in &mut self.sending {
+            transfer.set_queued(!may.contains(id), step);
             let link = Self::link_to(&self.links, &transfer.ledger.record);
             transfer.proceed(link, step);
         }
+        let used: BTreeSet<LinkId> = self.sending.values().filter_map(Sending::link).collect();
+        used.into_iter().for_each(|link| self.grants.fill(&mut self.sending, link, step.out));
+
+        let link = |transfer: &Receiving| Self::link_to(&self.links, &transfer.ledger.record);
+        let could = self.receiving.values().filter(|it| it.wants_turn(link(it).is_some(), step.now));
+        let may = may_run(could.map(|transfer| transfer.ledger.rank()), at_once);
+        for (id, transfer) in &mut self.receiving {
+            let link = Self::link_to(&self.links, &transfer.ledger.record);
+            transfer.proceed(link, may.contains(id), step);
+        }
+    }
+
+    /// The place after all others.
+    pub(super) fn last_place(&self) -> u64 {
+        let sending = self.sending.values().map(|transfer| &transfer.ledger);
+        let all = sending.chain(self.receiving.values().map(|transfer| &transfer.ledger));
+        all.map(|ledger| ledger.record.wishes.place + 1).max().unwrap_or(0)
     }
 
     /// Saves and shows what changed, and forgets what is over.

@@ -154,6 +154,7 @@ impl TransferShell {
                 }
             }
             TransferJob::Finish { transfer } => self.finish(transfer),
+            TransferJob::Halt { transfer } => self.outgoing(transfer).tasks.halt(),
             TransferJob::Limit { of, bytes_per_s } => self.0.pacer.set_limit(of, bytes_per_s),
             TransferJob::Flow(flow) => self.0.pacer.set_flow(flow),
             TransferJob::Stop { transfer, discard } => self.stop(transfer, discard),

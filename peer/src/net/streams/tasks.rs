@@ -27,6 +27,14 @@ impl Tasks {
         }
     }
 
+    /// Stops what runs; more may come.
+    pub(super) fn halt(&self) {
+        let mut tasks = lock(&self.0);
+        if tasks.is_some() {
+            drop(tasks.replace(JoinSet::new()));
+        }
+    }
+
     /// Stops all.
     pub(super) fn stop(&self) {
         let tasks = lock(&self.0).take();

@@ -16,7 +16,7 @@ use super::super::*;
 use crate::core::command::CommandError;
 use crate::core::store::Fallible;
 use crate::core::time::{Entropy, Now};
-use crate::core::view::{TransferState, TransferView};
+use crate::core::view::{Priority, TransferState, TransferView};
 
 pub(super) const MIB: u64 = 1 << 20;
 pub(super) const DIGEST: [u8; 32] = [7; 32];
@@ -213,6 +213,7 @@ impl World {
             }
             TransferEffect::Event(other) => panic!("{other:?}"),
             TransferEffect::Letter { body, .. } => self.letters.push_back((who.other(), body)),
+            TransferEffect::LetterToOthers { .. } => {}
             TransferEffect::NeedLink { .. } => side.needs_link = true,
             TransferEffect::SendFrame { link, frame } => self.frames.push_back((who.other(), link, frame)),
             TransferEffect::PaceLink { .. } => {}
@@ -279,6 +280,9 @@ impl World {
                 } else {
                     self.held_up.insert(transfer);
                 }
+                self.streams.retain(|stream| stream.transfer != transfer || stream.from != who);
+            }
+            TransferJob::Halt { transfer } => {
                 self.streams.retain(|stream| stream.transfer != transfer || stream.from != who);
             }
             TransferJob::Limit { .. } | TransferJob::Flow(_) => {}
@@ -460,7 +464,15 @@ impl World {
     pub(super) fn offer_with_limit(&mut self, limit: u64) -> TransferId {
         let paths = vec![PathBuf::from("/out/files")];
         let to = Who::Bob.address();
-        let command = Command::FileSend { to, paths, limit, sealed: true, links: false, text: "here".into() };
+        let command = Command::FileSend {
+            to,
+            paths,
+            limit,
+            sealed: true,
+            links: false,
+            text: "here".into(),
+            priority: Priority::Normal,
+        };
         let Ok(Reply::Transfers(views)) = self.command(Who::Alice, command) else { panic!("not offered") };
         assert_eq!(views[0].state, TransferState::Offered);
         while self.deliver_letter() {}
