@@ -1,6 +1,6 @@
 //! Settings: what the user may change, and what to show of oneself.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use hobnob_nat::core::agent::Policy;
@@ -15,13 +15,17 @@ use super::link::policy_named;
 use super::store::{SettingStore, Store};
 use super::transfer::limits::Rates;
 use super::transfer::limits::{parse_peers, parse_rate};
-use super::transfer::{self, AutoAccept, Limits};
+use super::transfer::{self, AutoAccept, Limits, Rules};
 
 /// Whose offers are accepted without asking: `nobody` or `contacts`.
 pub const AUTO_ACCEPT: &str = "files.auto_accept";
 /// Absolute folder for received files. The shell sets the first value, because only it knows the user's
 /// home.
 pub const FOLDER: &str = "files.dir";
+/// What decides about offers before `files.auto_accept` does, by contact, size and type.
+pub const RULES: &str = "files.rules";
+/// Absolute folder for what a rule puts apart; `quarantine` in `files.dir` when empty.
+pub const QUARANTINE: &str = "files.quarantine";
 /// Most that all transfers together may send, as a rate; 0 for no limit.
 pub const LIMIT_UP: &str = "limits.up";
 /// Most that all transfers together may receive, as a rate; 0 for no limit.
@@ -64,7 +68,7 @@ struct Setting {
     wanted: &'static str,
 }
 
-const SETTINGS: [Setting; 17] = [
+const SETTINGS: [Setting; 19] = [
     Setting {
         key: AUTO_ACCEPT,
         first: "nobody",
@@ -76,6 +80,18 @@ const SETTINGS: [Setting; 17] = [
         first: "",
         is_valid: |value| Path::new(value).is_absolute(),
         wanted: "an absolute path, as /home/me/Downloads",
+    },
+    Setting {
+        key: RULES,
+        first: "",
+        is_valid: |value| Rules::parse(value).is_some(),
+        wanted: "rules with `;` between them, as from=bob@example.org type=image size<=20MiB accept; size<=1GiB quarantine; ask",
+    },
+    Setting {
+        key: QUARANTINE,
+        first: "",
+        is_valid: |value| value.is_empty() || Path::new(value).is_absolute(),
+        wanted: "empty, or an absolute path, as /home/me/Downloads/unchecked",
     },
     Setting { key: LIMIT_UP, first: "0", is_valid: is_rate, wanted: "a rate, as 1MiB/s; 0 for no limit" },
     Setting { key: LIMIT_DOWN, first: "0", is_valid: is_rate, wanted: "a rate, as 1MiB/s; 0 for no limit" },
@@ -284,7 +300,13 @@ pub(crate) fn files<S: SettingStore>(store: &mut S) -> Result<transfer::Settings
         "contacts" => AutoAccept::Contacts,
         _ => AutoAccept::Nobody,
     };
-    Ok(transfer::Settings { auto_accept, folder: kept(store, FOLDER)?.into(), limits: limits(store)? })
+    let folder: PathBuf = kept(store, FOLDER)?.into();
+    let quarantine = match kept(store, QUARANTINE)? {
+        apart if apart.is_empty() => folder.join("quarantine"),
+        apart => apart.into(),
+    };
+    let rules = Rules::parse(&kept(store, RULES)?).unwrap_or_default();
+    Ok(transfer::Settings { auto_accept, rules, folder, quarantine, limits: limits(store)? })
 }
 
 fn limits<S: SettingStore>(store: &mut S) -> Result<Limits, S::Error> {

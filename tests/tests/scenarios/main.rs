@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "a story that cannot go on has failed")]
 
 mod contacts;
+mod control;
 mod devices;
 mod files;
 mod folders;

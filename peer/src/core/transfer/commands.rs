@@ -98,10 +98,12 @@ impl Transfers {
             Command::FileSend { to, paths, limit, sealed, links, text, priority } => {
                 let again = paths.clone();
                 let scan = Scan { command: id, to, limit, sealed, links, text, priority, paths: again };
-                match self.send(scan, paths, fresh, step.out) {
-                    Ok(()) => return Ok(()),
-                    Err(error) => Err(error),
-                }
+                let Err(error) = self.send(scan, paths, fresh, step.out) else { return Ok(()) };
+                Err(error)
+            }
+            Command::FileRetry { id: of } => {
+                let Err(error) = self.retry(store, (id, of), fresh, step.out)? else { return Ok(()) };
+                Err(error)
             }
             Command::Files => Ok(Reply::Transfers(self.list(store, step.now)?)),
             Command::File { id } => match self.view(store, id, step.now)? {
@@ -140,10 +142,6 @@ impl Transfers {
                 let state = self.state(store, id)?;
                 self.set_priority(id, state, priority, step.out)
             }
-            Command::FileRetry { id: of } => match self.retry(store, (id, of), fresh, step.out)? {
-                Ok(()) => return Ok(()),
-                Err(error) => Err(error),
-            },
             Command::Status
             | Command::Contacts
             | Command::ContactAdd { .. }

@@ -49,6 +49,8 @@ pub enum TransferJob {
         folder: PathBuf,
         /// Digest that the manifest must have.
         manifest: [u8; 32],
+        /// Name that the offer showed: of a single file it is the one in the manifest.
+        name: String,
         /// Entries that the offer promised.
         entries: u64,
         /// Bytes that the offer promised.

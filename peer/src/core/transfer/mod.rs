@@ -14,6 +14,7 @@
 //! | `commands`, `verbs` | what users may ask, and how they are answered |
 //! | `sending`, `receiving` | the two sides of one transfer |
 //! | `holding` | what a receiver has of one transfer |
+//! | [`rules`] | what happens to offers without asking |
 //! | `queue` | which transfers run when not all may, and in which order |
 //! | `grants` | which transfer may send the next range on a link |
 //! | `spans`, `meter`, `backoff` | sets of ranges, rates, waits between attempts |
@@ -22,6 +23,7 @@ pub mod job;
 pub mod limits;
 pub mod names;
 pub mod record;
+pub mod rules;
 pub mod shaper;
 
 mod backoff;
@@ -56,6 +58,7 @@ pub use job::{Failure, TransferFault, TransferJob, TransferReport};
 pub use limits::Limits;
 pub use queue::{Move, Wishes};
 pub use record::{TransferRecord, TransferStore};
+pub use rules::{Rules, Verdict};
 pub use spans::SpanSet;
 pub use transfers::Transfers;
 
@@ -74,8 +77,12 @@ pub enum AutoAccept {
 pub struct Settings {
     /// Whose offers are accepted without asking.
     pub auto_accept: AutoAccept,
+    /// What decides about offers before that.
+    pub rules: Rules,
     /// Where files go unless the user names another folder; absolute.
     pub folder: PathBuf,
+    /// Where files go that a rule puts apart; absolute.
+    pub quarantine: PathBuf,
     /// What transfers may cost.
     pub limits: Limits,
 }

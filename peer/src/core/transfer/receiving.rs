@@ -288,6 +288,7 @@ impl Receiving {
             transfer: record.id,
             folder,
             manifest: record.manifest,
+            name: record.name.clone(),
             entries: record.entries,
             bytes: record.bytes,
             sealed: record.sealed,

@@ -16,6 +16,7 @@ use super::ledger::{Due, Ledger};
 use super::queue::{Wishes, may_run};
 use super::receiving::Receiving;
 use super::record::{TransferRecord, TransferStore};
+use super::rules::Verdict;
 use super::sending::{Asked, Sending};
 use super::valve::{Receipt, Valve};
 use super::{AutoAccept, Settings, Step, TransferEffect, TransferInput};
@@ -251,10 +252,20 @@ impl Transfers {
             paths: Vec::new(),
             links: false,
         });
-        if self.settings.auto_accept == AutoAccept::Contacts {
+        let usual = match self.settings.auto_accept {
+            AutoAccept::Contacts => Verdict::Accept,
+            AutoAccept::Nobody => Verdict::Ask,
+        };
+        let verdict = self.settings.rules.verdict(&receiving.ledger.record.peer, offer).unwrap_or(usual);
+        if verdict != Verdict::Ask {
             // Programs see the offer first, as one that they could have decided on.
             step.out.push(TransferEffect::Event(Event::Transfer(receiving.ledger.view(None, step.now))));
-            receiving.accept(self.settings.folder.clone(), step.now);
+        }
+        match verdict {
+            Verdict::Accept => receiving.accept(self.settings.folder.clone(), step.now),
+            Verdict::Quarantine => receiving.accept(self.settings.quarantine.clone(), step.now),
+            Verdict::Ask => {}
+            Verdict::Reject => drop(receiving.stop(EndReason::Rejected, "", step)),
         }
         self.receiving.insert(id, receiving);
     }

@@ -170,11 +170,11 @@ mod tests {
     fn told(valve: &mut Valve, receipts: &[Receipt], now: Now) -> Vec<(u64, u64)> {
         let mut out = Vec::new();
         valve.apply(receipts, now, &mut out);
-        let told = |effect| match effect {
-            TransferEffect::PaceLink { link, bytes_per_s } => Some((link.0, bytes_per_s)),
-            _ => None,
+        let told = |effect: &TransferEffect| {
+            let TransferEffect::PaceLink { link, bytes_per_s } = effect else { return None };
+            Some((link.0, *bytes_per_s))
         };
-        out.into_iter().filter_map(told).collect()
+        out.iter().filter_map(told).collect()
     }
 
     #[test]

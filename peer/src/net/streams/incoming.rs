@@ -33,6 +33,7 @@ pub(super) struct Promise {
     pub(super) transfer: TransferId,
     pub(super) folder: PathBuf,
     pub(super) manifest: [u8; 32],
+    pub(super) name: String,
     pub(super) entries: u64,
     pub(super) bytes: u64,
     pub(super) sealed: bool,

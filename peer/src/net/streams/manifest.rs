@@ -45,6 +45,10 @@ impl Arriving {
             if entry.kind != EntryKind::File && entry.size != 0 {
                 return Err(bad(&"what is no file claims to have bytes"));
             }
+            // Rules and people judge by the name.
+            if self.promise.entries == 1 && entry.path.as_str() != self.promise.name {
+                return Err(bad(&"the file has another name than was offered"));
+            }
             self.links |= matches!(entry.kind, EntryKind::Link { .. });
             if self.links && !matches!(entry.kind, EntryKind::Link { .. }) {
                 return Err(bad(&"something is listed after a link"));

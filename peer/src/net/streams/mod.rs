@@ -145,8 +145,8 @@ impl TransferShell {
                 self.send_range(transfer, link, range, sealed);
             }
             TransferJob::Digest { transfer } => self.digest(transfer),
-            TransferJob::Open { transfer, folder, manifest, entries, bytes, sealed } => {
-                self.open(incoming::Promise { transfer, folder, manifest, entries, bytes, sealed });
+            TransferJob::Open { transfer, folder, manifest, name, entries, bytes, sealed } => {
+                self.open(incoming::Promise { transfer, folder, manifest, name, entries, bytes, sealed });
             }
             TransferJob::Expect { transfer, link } => {
                 if let Some(incoming) = lock(&self.0.incoming).get(&transfer) {

@@ -126,6 +126,7 @@ impl Pair {
             transfer: ID,
             folder: self.arrived(),
             manifest: promised.manifest,
+            name: promised.name.clone(),
             entries: promised.entries,
             bytes: promised.bytes,
             sealed,
@@ -526,7 +527,15 @@ async fn records_that_break_the_rules_are_refused() {
 fn what_was_given_up_prepares_no_folder() {
     let folder = PathBuf::from("/nowhere");
     let (transfer, manifest) = (TransferId::new([1; 16]), [0; 32]);
-    let promise = incoming::Promise { transfer, folder, manifest, entries: 0, bytes: 0, sealed: false };
+    let promise = incoming::Promise {
+        transfer,
+        folder,
+        manifest,
+        name: "a".into(),
+        entries: 0,
+        bytes: 0,
+        sealed: false,
+    };
     let incoming = Incoming::new(promise);
     incoming.abandon();
     let prepared: Result<(), _> = incoming.prepare(|| panic!("it was given up"));

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use hobnob_wire::Address;
 
-pub(crate) use self::rate::parse_rate;
+pub(crate) use self::rate::{parse_rate, parse_size};
 use self::schedule::Schedule;
 pub(super) use self::shares::{Share, shares};
 

@@ -1,5 +1,6 @@
 //! Two people's transfers against one another.
 
+mod queue;
 mod world;
 
 use std::time::Duration;

@@ -509,6 +509,7 @@ impl World {
             TransferJob::Scan { .. }
             | TransferJob::SendManifest { .. }
             | TransferJob::Open { .. }
+            | TransferJob::Halt { .. }
             | TransferJob::Expect { .. }
             | TransferJob::Finish { .. }
             | TransferJob::Digest { .. }
