@@ -78,15 +78,7 @@ impl Receiving {
 
     fn new(ledger: Ledger, state: State) -> Self {
         let (disk, sender) = (Backoff::up_to(DISK_RETRY), Backoff::default());
-        Self {
-            ledger,
-            state,
-            holding: Holding::default(),
-            disk,
-            sender,
-            held: Hold::None,
-            waits_turn: false,
-        }
+        Self { ledger, state, holding: Holding::default(), disk, sender, held: Hold::None, waits_turn: false }
     }
 
     /// A transfer that an earlier run left open. What it had received counts again when it has been checked.

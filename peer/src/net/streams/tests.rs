@@ -430,13 +430,13 @@ fn entry(path: &str, kind: EntryKind, size: u64) -> ManifestEntry {
 
 /// The promise and the stream of a manifest.
 fn manifest(entries: Vec<ManifestEntry>) -> (Scanned, Vec<Vec<u8>>) {
+    let name = entries.first().map_or_else(String::new, |entry| entry.path.as_str().to_owned());
     let bytes = entries.iter().map(|entry| entry.size).sum();
     let count = entries.len() as u64;
     let part = codec::encode(&ManifestPart { entries: List::new(entries).unwrap() }).unwrap();
     let mut hasher = ManifestHasher::default();
     hasher.update(&part);
     let header = codec::encode(&StreamHeader::Manifest { transfer: ID }).unwrap();
-    let name = String::new();
     (Scanned { name, entries: count, bytes, manifest: hasher.finish(), ranges: 0 }, vec![header, part])
 }
 
@@ -466,6 +466,17 @@ async fn names_that_attack_stay_inside_the_folder() {
     assert!(matches!(pair.bob.report().await, TransferReport::Finished { result: Ok(_), .. }));
     let names: Vec<String> = tree(&pair.arrived()).into_iter().map(|(name, _)| name).collect();
     assert_eq!(names, ["D (2)", "D (2)/x", "_CON", "_bashrc", "d", "d (3)", "gpj.exe"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_single_file_must_be_called_what_the_offer_said() {
+    let (honest, stream) = manifest(vec![entry("cat.exe", EntryKind::File, 5)]);
+    let mut pair = Pair::new().await;
+    pair.expect(&Scanned { name: "cat.png".into(), ..honest }, true).await;
+    let _stream = forged(&pair, &stream).await;
+    let text = "the list of files cannot be used: the file has another name than was offered; ask for a new offer";
+    assert_eq!(pair.manifest_received().await, Err(TransferFault::Peer(text.to_owned())));
+    assert!(tree(&pair.arrived()).is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
