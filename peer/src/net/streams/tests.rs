@@ -469,17 +469,6 @@ async fn names_that_attack_stay_inside_the_folder() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_single_file_must_be_called_what_the_offer_said() {
-    let (honest, stream) = manifest(vec![entry("cat.exe", EntryKind::File, 5)]);
-    let mut pair = Pair::new().await;
-    pair.expect(&Scanned { name: "cat.png".into(), ..honest }, true).await;
-    let _stream = forged(&pair, &stream).await;
-    let text = "the list of files cannot be used: the file has another name than was offered; ask for a new offer";
-    assert_eq!(pair.manifest_received().await, Err(TransferFault::Peer(text.to_owned())));
-    assert!(tree(&pair.arrived()).is_empty());
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_manifest_that_is_not_the_offered_one_is_refused() {
     let file = || vec![entry("a", EntryKind::File, 5)];
     let (honest, stream) = manifest(file());

@@ -118,3 +118,15 @@ async fn names_that_differ_only_in_their_unicode_form_both_arrive() {
     found.sort();
     assert_eq!(found, [b"composed".to_vec(), b"decomposed".to_vec()]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_single_file_must_be_called_what_the_offer_said() {
+    let (honest, stream) = manifest(vec![entry("cat.exe", EntryKind::File, 5)]);
+    let mut pair = Pair::new().await;
+    pair.expect(&Scanned { name: "cat.png".into(), ..honest }, true).await;
+    let _stream = forged(&pair, &stream).await;
+    let text =
+        "the list of files cannot be used: the file has another name than was offered; ask for a new offer";
+    assert_eq!(pair.manifest_received().await, Err(TransferFault::Peer(text.to_owned())));
+    assert!(tree(&pair.arrived()).is_empty());
+}
