@@ -2,16 +2,13 @@
 
 use std::time::Duration;
 
-use super::Path;
 use super::cubic::Cubic;
 use super::polite::{LOSS_MAX, LOST_PACKETS, Polite};
 use super::round::Round;
+use super::{LOSS_ROUNDS, Path};
 
-/// How soon we look whether the queue is ours alone. Each look that finds others doubles the time until the next.
-const LOOK_AFTER: Duration = Duration::from_secs(5);
-
-/// The longest time between two looks.
-const LOOK_AFTER_MAX: Duration = Duration::from_secs(20);
+/// How soon we look whether the queue is ours alone, and how much is in flight beside ours.
+const LOOK_AFTER: Duration = Duration::from_secs(4);
 
 /// As many round trips are between two looks at least, since each costs one or two.
 const LOOK_AFTER_RTTS: u32 = 50;
@@ -20,7 +17,16 @@ const LOOK_AFTER_RTTS: u32 = 50;
 const LOOK_KEEPS: f64 = 0.5;
 
 /// Round trips that a look takes, at the most.
-const LOOK_ROUNDS: u32 = 2;
+const LOOK_ROUNDS: u32 = 3;
+
+/// What remains of the window when the queue was empty but is not any more: two of ours would else keep it filled for each other.
+const FEINT_KEEPS: f64 = 0.85;
+
+/// Of what is in flight we count so much as ours at least: the others may have grown while we looked.
+const SHARE_LEAST: f64 = 0.05;
+
+/// The part of the line that we aim at. Of others we know how much they have, not how many they are.
+const FAIR_SHARE: f64 = 0.5;
 
 /// A look at the queue without us.
 #[derive(Clone, Debug)]
@@ -28,6 +34,19 @@ struct Look {
     rounds: u32,
     /// The window to return to.
     window: f64,
+    /// RTT before.
+    rtt: Duration,
+}
+
+impl Look {
+    /// Bytes in a second that the line carries for all, if a smaller window makes the round trip so short: of all that is in
+    /// flight the same part has gone as of the time. An upper bound if the queue is empty.
+    fn rate(&self, window: f64, rtt: Duration) -> f64 {
+        let before = self.rtt.as_secs_f64().max(1e-6);
+        let shorter = 1.0 - rtt.as_secs_f64() / before;
+        let smaller = (1.0 - window / self.window).max(f64::EPSILON);
+        self.window / (shorter / smaller).clamp(SHARE_LEAST, 1.0) / before
+    }
 }
 
 /// Does as CUBIC does when the queue is full.
@@ -37,20 +56,16 @@ pub(super) struct Contending {
     /// What was sent before is part of a congestion that was answered already.
     recovered_at: Duration,
     look_at: Duration,
-    look_after: Duration,
     look: Option<Look>,
+    /// Bytes in a second that the line carries for all, as the looks have shown.
+    rate: Option<f64>,
 }
 
 impl Contending {
-    pub(super) fn new(path: &mut Path, window: f64, now: Duration) -> Self {
+    /// With this window from now on. `rate`: bytes in a second that the line carries for all, if known.
+    pub(super) fn new(path: &mut Path, window: f64, rate: Option<f64>, now: Duration) -> Self {
         path.set_window(window);
-        Self {
-            cubic: Cubic::at(window, now),
-            recovered_at: now,
-            look_at: now + LOOK_AFTER,
-            look_after: LOOK_AFTER,
-            look: None,
-        }
+        Self { cubic: Cubic::at(window, now), recovered_at: now, look_at: now + LOOK_AFTER, look: None, rate }
     }
 
     pub(super) fn handle_acks(&mut self, path: &mut Path, now: Duration, bytes: f64) {
@@ -61,41 +76,60 @@ impl Contending {
         path.set_window(path.window + growth);
     }
 
-    pub(super) fn handle_loss(&mut self, path: &mut Path, now: Duration, sent: Duration) {
-        if path.was_full() && sent >= self.recovered_at && self.look.is_none() {
+    /// `full`: there was no place in the queue, as far as can be known.
+    pub(super) fn handle_loss(&mut self, path: &mut Path, now: Duration, sent: Duration, full: bool) {
+        if full && sent >= self.recovered_at && self.look.is_none() {
             self.shrink(path, now);
         }
     }
 
     fn shrink(&mut self, path: &mut Path, now: Duration) {
         let window = self.cubic.shrink(path.window, path.packet, now);
+        if let Some(rate) = self.rate {
+            self.cubic.aim(FAIR_SHARE * rate * path.latest.as_secs_f64(), path.packet);
+        }
         path.set_window(window);
         self.recovered_at = now;
     }
 
     pub(super) fn handle_round(&mut self, path: &mut Path, round: &Round, now: Duration) -> Option<Polite> {
-        let empty = path.queue(round.rtt) < path.queue_max() / 2;
-        if let Some(look) = &mut self.look {
-            look.rounds += 1;
-            if empty {
-                path.set_window(path.window / LOOK_KEEPS);
-                return Some(Polite::wary());
-            }
-            if look.rounds > LOOK_ROUNDS {
-                path.set_window(look.window);
-                self.look = None;
-                self.look_after = (self.look_after * 2).min(LOOK_AFTER_MAX);
-                self.look_at = now + self.look_after.max(path.latest * LOOK_AFTER_RTTS);
-            }
-            return None;
+        if let Some(look) = self.look.take() {
+            return self.handle_look(look, path, round.rtt, now);
         }
-        if self.recovered_at <= round.started && round.loses_more_than(LOSS_MAX, LOST_PACKETS * path.packet) {
+        // Losses count late: those of the last congestion are answered already.
+        let answered = self.recovered_at + path.latest * u32::from(LOSS_ROUNDS);
+        if now >= answered && round.loses_more_than(LOSS_MAX, LOST_PACKETS * path.packet) {
             self.shrink(path, now);
         }
         if now >= self.look_at && !round.app_limited {
-            self.look = Some(Look { rounds: 0, window: path.window });
+            self.look = Some(Look { rounds: 0, window: path.window, rtt: round.rtt });
             path.set_window(path.window * path.filling(round.rtt) * LOOK_KEEPS);
         }
+        None
+    }
+
+    /// A round of a look has ended. If the queue is empty, it may be ours alone.
+    fn handle_look(
+        &mut self,
+        mut look: Look,
+        path: &mut Path,
+        rtt: Duration,
+        now: Duration,
+    ) -> Option<Polite> {
+        let rate = look.rate(path.window, rtt);
+        if path.queue(rtt) < path.queue_max() / 2 {
+            path.set_window(path.window / LOOK_KEEPS);
+            let fair = FAIR_SHARE * rate * look.rtt.as_secs_f64();
+            return Some(Polite::wary(FEINT_KEEPS * look.window.min(fair), self.rate));
+        }
+        look.rounds += 1;
+        if look.rounds < LOOK_ROUNDS {
+            self.look = Some(look);
+            return None;
+        }
+        self.rate = Some(self.rate.map_or(rate, |before| (before + rate) / 2.0));
+        path.set_window(look.window);
+        self.look_at = now + LOOK_AFTER.max(path.latest * LOOK_AFTER_RTTS);
         None
     }
 }

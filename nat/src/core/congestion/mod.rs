@@ -4,11 +4,12 @@
 //! looks at what each round trip shows, the *queue* (least RTT of the round above the least RTT of the path) and the part that was lost, and
 //! is in one of three phases:
 //!
-//! - `startup`: doubles each round until packets begin to wait, or too many are lost.
+//! - `startup`: doubles each round, or grows by half after a switch, until packets begin to wait, or too many are lost.
 //! - `polite`: keeps the bottleneck busy and its queue a few milliseconds long. Losses say little here: what a
 //!   radio loses at random is no reason to slow down, so only a loss well above the path's own noise is.
 //! - `contending`: somebody else fills the queue and would take everything from a polite sender, so we do as CUBIC
-//!   (RFC 9438) does, until a look every few seconds shows that the queue is ours alone.
+//!   (RFC 9438) does, until a look every few seconds shows that the queue is ours alone. What the look shows of the
+//!   others, how much is in flight beside ours, tells the window of an equal share, at which the growth aims.
 //!
 //! When the path below is switched, everything learned is forgotten but the rate, of which half is kept.
 //! Left to others: when a packet counts as lost (quinn, by the thresholds of [`transport`](crate::transport)) and when a path is
@@ -51,6 +52,9 @@ const QUEUE_PACKETS: f64 = 4.0;
 /// A queue is full from this part of the longest one on.
 const FULL: f64 = 0.75;
 
+/// A packet that found no place counts as lost at most so many round trips after it was sent.
+const LOSS_ROUNDS: u8 = 4;
+
 /// For how long the greatest RTT seen tells how long the queue can be, at least; at most twice as long.
 const PEAK_RTT_HOLDS: Duration = Duration::from_secs(10);
 
@@ -67,8 +71,8 @@ struct Path {
     peak: Recent,
     /// RTT now.
     latest: Duration,
-    /// The greatest RTT of the last round and of this one.
-    highest: [Duration; 2],
+    /// The RTT of the last rounds.
+    rounds: [Duration; LOSS_ROUNDS as usize],
 }
 
 impl Path {
@@ -79,7 +83,7 @@ impl Path {
             base: Recent::least(BASE_RTT_HOLDS),
             peak: Recent::greatest(PEAK_RTT_HOLDS),
             latest: Duration::ZERO,
-            highest: [Duration::ZERO; 2],
+            rounds: [Duration::ZERO; LOSS_ROUNDS as usize],
         }
     }
 
@@ -99,16 +103,21 @@ impl Path {
 
     fn note_rtt(&mut self, now: Duration, rtt: Duration) {
         self.base.add(now, rtt);
-        self.peak.add(now, rtt);
         self.latest = rtt;
-        self.highest[1] = self.highest[1].max(rtt);
+    }
+
+    /// A round has ended. Its least RTT tells how full the queue was; single acknowledgements may be late by chance.
+    fn note_round(&mut self, now: Duration, rtt: Duration) {
+        self.peak.add(now, rtt);
+        self.rounds.rotate_right(1);
+        self.rounds[0] = rtt;
     }
 
     /// Whether the queue has been about as long as it can be. A packet counts as lost only some time after the queue had no
     /// place for it, hence not the queue of this moment.
     fn was_full(&self) -> bool {
         let longest = self.queue(self.peak.get().unwrap_or_default());
-        self.highest.into_iter().any(|rtt| self.queue(rtt) >= longest.mul_f64(FULL))
+        self.rounds.into_iter().any(|rtt| self.queue(rtt) >= longest.mul_f64(FULL))
     }
 
     /// The longest queue that is no reason to slow down: of a slow path some packets, since quinn sends that many at once.
@@ -150,7 +159,7 @@ impl Congestion {
         let packet = f64::from(mtu);
         Self {
             path: Path::new(packet, INITIAL_PACKETS * packet),
-            phase: Phase::Startup(Startup::default()),
+            phase: Phase::Startup(Startup::new()),
             batch: Batch::default(),
             round: Round::starting(now),
             switched_at: Duration::ZERO,
@@ -188,7 +197,7 @@ impl Congestion {
         let window = (self.path.window / 2.0).max(INITIAL_PACKETS * packet).min(self.path.window);
         *self = Self {
             path: Path::new(packet, window),
-            phase: Phase::Startup(Startup::default()),
+            phase: Phase::Startup(Startup::on_new_path()),
             batch: Batch::default(),
             round: Round::starting(now),
             switched_at: now,
@@ -231,7 +240,7 @@ impl Congestion {
         }
         if all {
             self.path.set_window(0.0);
-            self.phase = Phase::Startup(Startup::default());
+            self.phase = Phase::Startup(Startup::new());
             self.round = Round::starting(now);
             return;
         }
@@ -243,7 +252,10 @@ impl Congestion {
                     self.phase = Phase::Polite(polite);
                 }
             }
-            Phase::Contending(contending) => contending.handle_loss(&mut self.path, now, sent),
+            Phase::Contending(contending) => {
+                let full = bytes == 0 || self.path.was_full();
+                contending.handle_loss(&mut self.path, now, sent, full);
+            }
             Phase::Polite(_) => {}
         }
     }
@@ -277,7 +289,7 @@ impl Congestion {
 
     fn handle_round(&mut self, now: Duration, round: &Round) {
         let path = &mut self.path;
-        path.highest = [path.highest[1], Duration::ZERO];
+        path.note_round(now, round.rtt);
         let next = match &mut self.phase {
             Phase::Startup(startup) => {
                 startup.handle_round(round);

@@ -36,8 +36,11 @@ const STRIKES: u32 = 3;
 /// The same while we are wary.
 const WARY_STRIKES: u32 = 1;
 
-/// Rounds after contending in which we are wary: who filled the queue then may just have made room for a moment.
+/// Rounds after contending in which we are wary.
 const WARY_ROUNDS: u32 = 200;
+
+/// When the queue is full again after at most so many rounds, nobody has made room, and we take back what we had.
+const FEINT_ROUNDS: u32 = 8;
 
 /// Growth doubles each time that there was room for so many rounds.
 const PATIENCE: f64 = 5.0;
@@ -47,6 +50,23 @@ const EAGER_ROUNDS: u32 = 10;
 
 /// Growth in a round at most, as a part of the window.
 const GROWTH_MAX: f64 = 0.25;
+
+/// What we keep of contending for some time: who filled the queue then may just have made room for a moment.
+#[derive(Clone, Debug)]
+struct Wary {
+    /// Rounds since.
+    rounds: u32,
+    /// The window to return to.
+    window: f64,
+    /// What is known of the line.
+    rate: Option<f64>,
+}
+
+impl Wary {
+    fn after_round(self) -> Option<Self> {
+        (self.rounds < WARY_ROUNDS).then(|| Self { rounds: self.rounds + 1, ..self })
+    }
+}
 
 /// Grows until packets wait, and makes room again.
 #[derive(Clone, Debug, Default)]
@@ -58,8 +78,7 @@ pub(super) struct Polite {
     /// Part that the path loses by itself.
     noise: f64,
     strikes: u32,
-    /// Rounds in which we are still wary.
-    wary: u32,
+    wary: Option<Wary>,
     /// The window before the first strike.
     before: f64,
 }
@@ -70,9 +89,9 @@ impl Polite {
         Self { roomy: EAGER_ROUNDS, ..Self::default() }
     }
 
-    /// After contending.
-    pub(super) fn wary() -> Self {
-        Self { wary: WARY_ROUNDS, ..Self::default() }
+    /// After contending with this window on a line that carries so many bytes in a second, as far as is known.
+    pub(super) fn wary(window: f64, rate: Option<f64>) -> Self {
+        Self { wary: Some(Wary { rounds: 0, window, rate }), ..Self::default() }
     }
 
     /// Grows by the square root of the window: less than in proportion, so that of two flows the smaller one catches up, and
@@ -96,7 +115,7 @@ impl Polite {
         let queue = path.queue(round.rtt);
         let room = queue < path.queue_max() / 2;
         self.rounds += 1;
-        self.wary = self.wary.saturating_sub(1);
+        self.wary = self.wary.take().and_then(Wary::after_round);
         if room {
             self.strikes = 0;
         }
@@ -116,14 +135,25 @@ impl Polite {
                 self.before = path.window;
             }
             self.strikes += 1;
-            if self.strikes > if self.wary > 0 { WARY_STRIKES } else { STRIKES } {
-                return Some(Contending::new(path, self.before.max(path.window), now));
+            if self.strikes > if self.wary.is_some() { WARY_STRIKES } else { STRIKES } {
+                return Some(self.contend(path, now));
             }
             self.slow_down(path, path.filling(round.rtt).min(KEEP_MOST));
         } else if lossy {
             self.slow_down(path, (1.0 - round.loss()).min(KEEP_AFTER_LOSS));
         }
         None
+    }
+
+    fn contend(&self, path: &mut Path, now: Duration) -> Contending {
+        let window = self.before.max(path.window);
+        match &self.wary {
+            Some(wary) if wary.rounds <= FEINT_ROUNDS => {
+                Contending::new(path, window.max(wary.window), wary.rate, now)
+            }
+            Some(wary) => Contending::new(path, window, wary.rate, now),
+            None => Contending::new(path, window, None, now),
+        }
     }
 
     fn slow_down(&mut self, path: &mut Path, keep: f64) {

@@ -15,9 +15,11 @@ const LOSS_MAX: f64 = 0.1;
 /// Fewer packets lost say nothing.
 const LOST_PACKETS: f64 = 8.0;
 
-/// Doubles the window in each round trip.
-#[derive(Clone, Debug, Default)]
+/// Multiplies the window in each round trip.
+#[derive(Clone, Debug)]
 pub(super) struct Startup {
+    /// What is added for each byte that arrives.
+    growth: f64,
     rtts: [Duration; SAMPLES],
     next: usize,
     /// What arrived in the round before.
@@ -25,16 +27,27 @@ pub(super) struct Startup {
 }
 
 impl Startup {
-    /// Packets wait: what they show was sent a round trip ago, when the window was half as large.
+    /// Doubles the window.
+    pub(super) fn new() -> Self {
+        Self { growth: 1.0, rtts: Default::default(), next: 0, delivered: 0.0 }
+    }
+
+    /// After a switch there is a rate already. We look for more of it in smaller steps, so that a queue as long as a round trip
+    /// holds what is too much.
+    pub(super) fn on_new_path() -> Self {
+        Self { growth: 0.5, ..Self::new() }
+    }
+
+    /// Packets wait: what they show was sent a round trip ago, when the window was smaller.
     pub(super) fn handle_acks(&mut self, path: &mut Path, bytes: f64) -> Option<Polite> {
-        path.set_window(path.window + bytes);
+        path.set_window(path.window + self.growth * bytes);
         self.rtts[self.next % SAMPLES] = path.latest;
         self.next += 1;
         let least = self.rtts.iter().copied().min().unwrap_or_default();
         if path.queue(least) < path.queue_max() {
             return None;
         }
-        path.set_window(path.window / 2.0 * path.filling(path.latest));
+        path.set_window(path.window / (1.0 + self.growth) * path.filling(path.latest));
         Some(Polite::eager())
     }
 
@@ -43,7 +56,7 @@ impl Startup {
         if !round.loses_more_than(LOSS_MAX, LOST_PACKETS * path.packet) {
             return None;
         }
-        path.set_window((path.window / 2.0).min(self.delivered.max(round.delivered())));
+        path.set_window((path.window / (1.0 + self.growth)).min(self.delivered.max(round.delivered())));
         Some(Polite::eager())
     }
 
