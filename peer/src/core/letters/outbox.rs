@@ -1,7 +1,7 @@
 //! Which way each sealed copy goes.
 //!
 //! A copy goes over the link to its device when there is one, else to the mailbox at once. A link that
-//! does not acknowledge within [`ACK_WAIT`], or is lost, is followed by the mailbox.
+//! does not acknowledge within [`ACK_WAIT`], or is lost, is followed by the mailbox; without a session, by the link again.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -45,7 +45,7 @@ type Key = (LetterId, DeviceId);
 enum Flight {
     /// On a link, until then.
     Link { link: LinkId, due: Duration },
-    /// On a link that has not answered in time; the mailbox takes it as soon as there is a session.
+    /// On a link that has not answered in time; the mailbox takes it, or the link once more while there is no session.
     Overdue { link: LinkId },
     /// On its way to the mailbox.
     Mailbox,
@@ -125,7 +125,7 @@ impl Outbox {
             let link = routes.links.up(copy.device);
             let on_link = match self.flights.get(&key) {
                 None => link,
-                Some(Flight::Overdue { .. }) => None,
+                Some(Flight::Overdue { .. }) => link.filter(|_| !routes.session_up),
                 Some(_) => continue,
             };
             if let Some(link) = on_link {

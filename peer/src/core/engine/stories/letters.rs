@@ -85,6 +85,27 @@ fn an_unacknowledged_letter_goes_to_the_mailbox_after_seven_seconds() {
 }
 
 #[test]
+fn without_a_session_an_unacknowledged_letter_goes_over_its_link_again_after_seven_seconds() {
+    let mut world = World::of_two(4);
+    world.send(0, 1, "first");
+    world.run(SECOND);
+    world.disconnect(0);
+    world.run(SECOND);
+    world.frames_lost = true;
+    world.send(0, 1, "late");
+    world.run(Duration::from_millis(6_950));
+    world.frames_lost = false;
+    let before = letters_on_links(&world, 0);
+    assert_eq!(world.words(1, 0), ["first"]);
+    world.run(Duration::from_millis(100));
+    assert_eq!(letters_on_links(&world, 0), before + 1);
+    assert_eq!(world.words(1, 0), ["first", "late"]);
+    world.run(30 * SECOND);
+    assert_eq!(letters_on_links(&world, 0), before + 1);
+    assert_eq!(world.history(0, 1)[1].state, Delivered);
+}
+
+#[test]
 fn a_lost_link_sends_its_letters_to_the_mailbox_at_once_with_the_same_bytes() {
     let mut world = World::of_two(5);
     world.send(0, 1, "first");
