@@ -1,24 +1,13 @@
-//! Dialing: why it fails, and how one link is made from many candidates.
+//! Dialing: how long it may take, and why it fails.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
-use futures_util::StreamExt;
-use futures_util::stream::FuturesUnordered;
 use hobnob_wire::invite::Pin;
-use hobnob_wire::limits::CANDIDATES_MAX;
-use quinn::{ConnectError, Connection, ConnectionError, TransportErrorCode};
+use quinn::{ConnectError, ConnectionError, TransportErrorCode};
 use thiserror::Error;
-use tokio::time::{Instant, sleep, timeout_at};
 
-use crate::endpoint::Endpoint;
-
-/// How long a dial may take, for one address as for many. Ten round trips of a satellite path.
+/// How long a dial may take. Ten round trips of a satellite path.
 pub const DIAL_WITHIN: Duration = Duration::from_secs(5);
-
-/// How much later each further candidate is dialed. On a local network the better candidate has answered by then, so that no
-/// second handshake is begun; a dead one costs hardly any time.
-const STAGGER: Duration = Duration::from_millis(50);
 
 /// Why there is no connection to an address.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -92,41 +81,4 @@ impl From<ConnectionError> for DialError {
 /// Whether a transport error carries a TLS alert (RFC 9001 §4.8).
 fn is_tls_alert(code: TransportErrorCode) -> bool {
     (0x100..0x200).contains(&u64::from(code))
-}
-
-/// Opens a link to the first of `candidates` that answers. They are dialed in their order, each a little after the one before
-/// (RFC 8305 in spirit); the first handshake that is finished wins and the others are given up. Candidates beyond the
-/// [`CANDIDATES_MAX`]th are not dialed. Takes [`DIAL_WITHIN`] at the longest.
-///
-/// Foreign candidates go through [`foreign_candidates`](crate::core::candidate::foreign_candidates) first.
-///
-/// # Errors
-/// What went wrong with each candidate, in the order in which they failed; empty when there was none.
-pub async fn open_link_any(
-    endpoint: &Endpoint,
-    candidates: &[SocketAddr],
-) -> Result<Connection, Vec<(SocketAddr, DialError)>> {
-    let deadline = Instant::now() + DIAL_WITHIN;
-    let candidates = &candidates[..candidates.len().min(CANDIDATES_MAX)];
-    let mut attempts: FuturesUnordered<_> = (0_u32..)
-        .zip(candidates)
-        .map(|(turn, addr)| async move {
-            sleep(STAGGER * turn).await;
-            (*addr, endpoint.open_link(*addr).await)
-        })
-        .collect();
-    let mut failures = Vec::with_capacity(candidates.len());
-    while let Ok(attempt) = timeout_at(deadline, attempts.next()).await {
-        match attempt {
-            Some((_, Ok(connection))) => return Ok(connection),
-            Some((addr, Err(error))) => failures.push((addr, error)),
-            None => return Err(failures),
-        }
-    }
-    for addr in candidates {
-        if !failures.iter().any(|(failed, _)| failed == addr) {
-            failures.push((*addr, DialError::TimedOut));
-        }
-    }
-    Err(failures)
 }

@@ -70,7 +70,7 @@ pub use crate::core::candidate::{Loopback, PathKind};
 pub use crate::demux::beside::{Batch, Beside, Outlet};
 pub use crate::demux::roads::{Road, RoadEntry, RoadExit};
 pub use crate::demux::routes::Strangers;
-pub use crate::dial::{DialError, open_link_any};
+pub use crate::dial::DialError;
 pub use crate::endpoint::{Endpoint, is_by_road, remote_address};
 pub use crate::exporter::{ExporterError, exporter};
 pub use crate::interfaces::local_candidates;

@@ -3,12 +3,13 @@
 #![allow(clippy::unwrap_used, reason = "a helper of a test fails like the test itself")]
 
 use std::net::{Ipv6Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
 use hobnob_nat::{
-    DialError, Endpoint, EstablishError, Loopback, ServerIdentity, exporter, local_candidates, open_link_any,
-    raise_link_limits, remote_address,
+    DialError, Endpoint, EstablishError, Loopback, ServerIdentity, Strangers, System, exporter,
+    local_candidates, raise_link_limits, remote_address,
 };
 use hobnob_wire::link::EXPORTER_LABEL;
 use quinn::Connection;
@@ -20,7 +21,12 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const LOOPBACK: &str = "127.0.0.1:0";
 
 fn peer() -> Endpoint {
-    Endpoint::peer(LOOPBACK.parse().unwrap()).unwrap()
+    peer_at(LOOPBACK.parse().unwrap())
+}
+
+/// A peer that takes links from anybody.
+fn peer_at(listen: SocketAddr) -> Endpoint {
+    Endpoint::peer_on(Arc::new(System), listen, Strangers::Admitted).unwrap()
 }
 
 async fn accept(endpoint: &Endpoint) -> Connection {
@@ -123,7 +129,7 @@ async fn on_loopback_a_link_finds_that_large_packets_pass() {
 
 #[tokio::test]
 async fn a_socket_for_both_families_reaches_ipv4_and_says_so_plainly() {
-    let alice = Endpoint::peer(SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0))).unwrap();
+    let alice = peer_at(SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)));
     let bob = peer();
     let (at_alice, at_bob) = link(&alice, &bob).await;
     assert_eq!(remote_address(&at_alice), bob.local_addr().unwrap());
@@ -133,25 +139,18 @@ async fn a_socket_for_both_families_reaches_ipv4_and_says_so_plainly() {
 
 #[tokio::test]
 async fn the_own_interfaces_are_candidates_that_can_be_dialed() {
-    let (alice, bob) = (peer(), Endpoint::peer(SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0))).unwrap());
+    let any = SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0));
+    let (alice, bob) = (peer_at(any), peer_at(any));
     let candidates = local_candidates(bob.local_addr().unwrap(), Loopback::Allowed).unwrap();
-    let (dialed, _accepted) = tokio::join!(open_link_any(&alice, &candidates), accept(&bob));
-    assert!(candidates.contains(&remote_address(&dialed.unwrap())));
+    assert!(!candidates.is_empty());
+    for candidate in candidates {
+        let (dialed, _accepted) = tokio::join!(alice.open_link(candidate), accept(&bob));
+        assert_eq!(remote_address(&dialed.unwrap()), candidate);
+    }
 }
 
 #[tokio::test]
-async fn a_candidate_that_answers_wins_over_dead_ones() {
-    let (alice, bob) = (peer(), peer());
-    let silent = tokio::net::UdpSocket::bind(LOOPBACK).await.unwrap();
-    let candidates = [silent.local_addr().unwrap(), LOOPBACK.parse().unwrap(), bob.local_addr().unwrap()];
-    let (dialed, _accepted) = tokio::join!(open_link_any(&alice, &candidates), accept(&bob));
-    assert_eq!(remote_address(&dialed.unwrap()), bob.local_addr().unwrap());
-}
-
-#[tokio::test]
-async fn when_no_candidate_answers_each_one_tells_why() {
-    let alice = peer();
+async fn an_address_without_a_port_cannot_be_dialed() {
     let portless = LOOPBACK.parse().unwrap();
-    assert_eq!(open_link_any(&alice, &[portless]).await.err(), Some(vec![(portless, DialError::Unroutable)]));
-    assert_eq!(open_link_any(&alice, &[]).await.err(), Some(Vec::new()));
+    assert_eq!(peer().open_link(portless).await.err(), Some(DialError::Unroutable));
 }

@@ -32,7 +32,7 @@ const BOB: DeviceId = DeviceId::new([2; 16]);
 const CHANNEL: Channel = Channel::new([7; 7]);
 
 fn peer() -> Endpoint {
-    Endpoint::peer_on(Arc::new(System), LOOPBACK.parse().unwrap(), Strangers::Ignored).unwrap()
+    Endpoint::peer(LOOPBACK.parse().unwrap()).unwrap()
 }
 
 /// A rendezvous that relays between the two.
@@ -202,10 +202,8 @@ async fn a_stranger_learns_not_even_that_somebody_is_there() {
 
 #[tokio::test]
 async fn datagrams_travel_by_road_where_there_is_one() {
-    let (alice, bob) = (
-        Endpoint::peer(LOOPBACK.parse().unwrap()).unwrap(),
-        Endpoint::peer(LOOPBACK.parse().unwrap()).unwrap(),
-    );
+    let any = || Endpoint::peer_on(Arc::new(System), LOOPBACK.parse().unwrap(), Strangers::Admitted).unwrap();
+    let (alice, bob) = (any(), any());
     let (to_bob, to_alice) = (alice.road().unwrap(), bob.road().unwrap());
     let (at, from) = (to_bob.address(), to_alice.address());
     for (mut exit, entry) in [(to_bob.exit, to_alice.entry), (to_alice.exit, to_bob.entry)] {

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use hobnob_nat::{Endpoint, exporter, raise_link_limits};
+use hobnob_nat::{Endpoint, Strangers, System, exporter, raise_link_limits};
 use hobnob_wire::link::EXPORTER_LABEL;
 use hobnob_wire::noise::{Initiator, LinkKeys, NoiseKeypair, Responder};
 use hobnob_wire::record::{HEADER_BYTES, RecordWriter};
@@ -84,7 +84,8 @@ struct Pair {
 
 impl Pair {
     async fn new() -> Self {
-        let endpoint = || Endpoint::peer("127.0.0.1:0".parse().unwrap()).unwrap();
+        let listen = "127.0.0.1:0".parse().unwrap();
+        let endpoint = || Endpoint::peer_on(Arc::new(System), listen, Strangers::Admitted).unwrap();
         let (at_alice, at_bob) = (endpoint(), endpoint());
         let accept = async { at_bob.accept().await.unwrap().establish().await.unwrap().0 };
         let (dialed, accepted) = tokio::join!(at_alice.open_link(at_bob.local_addr().unwrap()), accept);
