@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use hobnob_wire::datagram::CHANNEL_HEADER_BYTES;
 use hobnob_wire::invite::Pin;
@@ -10,7 +11,7 @@ use quinn::crypto::rustls::QuicServerConfig;
 use quinn::{ClientConfig, ServerConfig, TransportConfig, VarInt};
 use quinn_proto::RandomConnectionIdGenerator;
 use tokio::sync::mpsc;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::arrival::{Arrival, Place};
 use crate::congestion::PathEpoch;
@@ -27,9 +28,6 @@ use crate::relay::RelayServer;
 use crate::tls::{PinVerifier, ServerIdentity};
 use crate::tunnel::guests::Guests;
 use crate::{tls, transport};
-
-/// The largest packet that a rendezvous takes: that of an Ethernet. Sessions never try more than 1,200 bytes.
-const RENDEZVOUS_PACKET_MAX: u16 = 1472;
 
 /// Connection identifiers of ours, all of it random: 2⁶⁴ leave no two alike.
 const CONNECTION_ID_BYTES: usize = 8;
@@ -66,6 +64,7 @@ pub struct Endpoint {
     link_dialer: ClientConfig,
     admission: Arc<Mutex<Admission>>,
     guests: Guests,
+    keep_alive: Option<Duration>,
 }
 
 impl Endpoint {
@@ -96,18 +95,19 @@ impl Endpoint {
         let crypto = tls::quic_server(tls::session_server(identity));
         let server = server_config(crypto, transport::session_server());
         let demux = Demux::new(network.bind(listen)?, beside, Strangers::Admitted, false)?;
-        Self::open(demux, server, limits, RENDEZVOUS_PACKET_MAX)
+        Self::open(demux, server, limits, transport::RENDEZVOUS_PACKET_MAX)
     }
 
     /// The endpoint of a peer: dials sessions, dials and accepts links. `[::]:0` is a good `listen`: a free port, both
     /// families. Must be called within a tokio runtime, which will drive it.
     ///
-    /// It takes links from anybody, as tools and tests want. An app uses [`Endpoint::peer_on`] and ignores strangers.
+    /// It ignores strangers: links come from those whom [`Reach`] was told of. Tools and tests that take anybody's use
+    /// [`Endpoint::peer_on`].
     ///
     /// # Errors
     /// When the socket cannot be had, typically because the port is in use.
     pub fn peer(listen: SocketAddr) -> io::Result<Self> {
-        Self::peer_on(Arc::new(System), listen, Strangers::Admitted)
+        Self::peer_on(Arc::new(System), listen, Strangers::Ignored)
     }
 
     /// [`Endpoint::peer`] on any network.
@@ -131,7 +131,7 @@ impl Endpoint {
         let certificate = tls::throw_away_certificate().map_err(io::Error::other)?;
         let server = server_config(
             tls::quic_server(tls::link_server(certificate)),
-            transport::link(PathEpoch::default()),
+            transport::accepted_link(PathEpoch::default(), None),
         );
         let link_server = server.clone();
         let (inbox, heard) = mpsc::channel(INBOX_MAX);
@@ -169,7 +169,29 @@ impl Endpoint {
         let certificate = tls::throw_away_certificate().map_err(io::Error::other)?;
         let link_dialer = ClientConfig::new(tls::quic_client(tls::link_client(certificate)));
         let (admission, guests) = (Arc::new(Mutex::new(Admission::new(limits))), Guests::default());
-        Ok(Self { quinn, demux, reach: None, link_server: None, link_dialer, admission, guests })
+        Ok(Self {
+            quinn,
+            demux,
+            reach: None,
+            link_server: None,
+            link_dialer,
+            admission,
+            guests,
+            keep_alive: None,
+        })
+    }
+
+    /// Sessions and links from now on say something at least this often, for NATs that forget sooner than most. `None` is what is
+    /// right for most; more seldom than that is not done.
+    #[must_use]
+    pub const fn with_keep_alive(mut self, every: Option<Duration>) -> Self {
+        self.keep_alive = every;
+        self
+    }
+
+    /// How often a session says something at least.
+    pub fn session_keep_alive(&self) -> Duration {
+        transport::session_keep_alive(self.keep_alive)
     }
 
     /// Looks after the paths to peers; `None` on a rendezvous, which has none.
@@ -213,7 +235,10 @@ impl Endpoint {
                     let place = Place::new(Arc::clone(&self.admission), origin).of_guest(&self.guests, from);
                     let accepted = match self.link_server.clone() {
                         Some(mut config) => {
-                            config.transport_config(transport::link(self.switches(from)));
+                            config.transport_config(transport::accepted_link(
+                                self.switches(from),
+                                self.keep_alive,
+                            ));
                             incoming.accept_with(Arc::new(config))
                         }
                         None => incoming.accept(),
@@ -249,11 +274,38 @@ impl Endpoint {
     pub async fn open_session(&self, addr: SocketAddr, pin: Pin) -> Result<quinn::Connection, DialError> {
         let verifier = Arc::new(PinVerifier::new(pin));
         let mut config = ClientConfig::new(tls::quic_client(tls::session_client(Arc::clone(&verifier))));
-        config.transport_config(transport::session_client());
+        config.transport_config(transport::session_client(self.keep_alive));
         self.dial(config, addr).await.map_err(|error| match verifier.refused() {
             Some(presented) => DialError::PinMismatch { expected: pin, presented },
             None => error,
         })
+    }
+
+    /// The largest packet, in bytes of UDP, that gets to the rendezvous at `addr`: 1,200 that always must and up to 1,472. Takes
+    /// up to 2 s, and a connection of its own.
+    ///
+    /// # Errors
+    /// Those of [`Endpoint::open_session`].
+    pub async fn measure_mtu(&self, addr: SocketAddr, pin: Pin) -> Result<u16, DialError> {
+        /// quinn tries about six sizes, three times each.
+        const WITHIN: Duration = Duration::from_secs(2);
+        /// It does not tell when it has found another.
+        const LOOK_EVERY: Duration = Duration::from_millis(50);
+        let verifier = Arc::new(PinVerifier::new(pin));
+        let mut config = ClientConfig::new(tls::quic_client(tls::session_client(verifier)));
+        config.transport_config(transport::mtu_probe());
+        let connection = self.dial(config, addr).await?;
+        let size = || connection.stats().path.current_mtu;
+        let grown = async {
+            while size() < transport::RENDEZVOUS_PACKET_MAX {
+                sleep(LOOK_EVERY).await;
+            }
+        };
+        // What is found by then is what gets through.
+        let _ = timeout(WITHIN, grown).await;
+        let found = size();
+        connection.close(VarInt::from_u32(0), b"");
+        Ok(found)
     }
 
     /// Opens a link to whoever answers at `addr`. It says nothing about who that is: run the Noise handshake on the first
@@ -263,7 +315,7 @@ impl Endpoint {
     /// [`DialError`]; never [`DialError::PinMismatch`].
     pub async fn open_link(&self, addr: SocketAddr) -> Result<quinn::Connection, DialError> {
         let mut config = self.link_dialer.clone();
-        config.transport_config(transport::link(self.switches(canonical(addr))));
+        config.transport_config(transport::dialed_link(self.switches(canonical(addr)), self.keep_alive));
         self.dial(config, addr).await
     }
 

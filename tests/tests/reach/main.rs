@@ -5,7 +5,9 @@
 mod agents;
 mod duel;
 mod hostile;
+mod idle;
 mod matrix;
 mod moves;
 mod seeds;
+mod survey;
 mod world;
