@@ -162,6 +162,7 @@ impl Client {
         spawn_blocking(hobnob_nat::warm_up);
         let relay = net.relay.map(|limits| RelayServer::new(limits, Zeroizing::new(SystemEntropy.array())));
         let (endpoint, reach) = bind(listen, relay.clone())?;
+        let endpoint = endpoint.with_keep_alive(net.keep_alive);
         let (inputs, messages) = channel();
         let (stop, stopped) = watch::channel(false);
         let events = Arc::new(Ring::new(unix_ms()));
@@ -191,7 +192,7 @@ impl Client {
         runtime.spawn(Arc::clone(&links).accept_all());
         runtime.spawn(watch_wall(inputs.clone()));
         runtime.spawn(watch_paths(reach.clone(), inputs.clone()));
-        let address = identity.address.clone();
+        let (address, rendezvous) = (identity.address.clone(), identity.rendezvous.clone());
         let (current, connected) = watch::channel(None);
         let session = Session {
             endpoint: endpoint.clone(),
@@ -204,7 +205,8 @@ impl Client {
         };
         runtime.spawn(session.keep());
         let port = Port::new(net.port_mapping, &endpoint, &reach);
-        let surroundings = Surroundings { endpoint: endpoint.clone(), reach, session: connected, port };
+        let surroundings =
+            Surroundings { endpoint: endpoint.clone(), reach, session: connected, port, rendezvous };
         let commands = Semaphore::new(COMMANDS_MAX);
         let driver = Mutex::new(Some(driver));
         let shared = Shared {
@@ -354,9 +356,9 @@ async fn opened(home: PathBuf, files: PathBuf) -> Result<Opened, OpenError> {
 fn open_home(home: PathBuf, files: &Path) -> Result<Opened, OpenError> {
     let mut database = Database::open(&home)?;
     let mut transaction = database.begin()?;
-    let Some(identity) = transaction.identity()? else {
+    if transaction.identity()?.is_none() {
         return Err(OpenError::NotRegistered { home });
-    };
+    }
     settings::set_default_folder(&mut transaction, files)?;
     let net = settings::net(&mut transaction)?;
     let engine = Engine::open(&mut transaction).map_err(|error| match error {
@@ -366,5 +368,6 @@ fn open_home(home: PathBuf, files: &Path) -> Result<Opened, OpenError> {
         }
     })?;
     transaction.commit()?;
+    let identity = engine.identity().clone();
     Ok((database, engine, identity, net))
 }

@@ -170,6 +170,17 @@ impl Rendezvous {
         ready
     }
 
+    /// Starts it again after [`Rendezvous::stop`] at another port, which the system chooses.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub fn serve_elsewhere(&mut self) {
+        let (ip, _) = self.listen.rsplit_once(':').expect("an address and a port");
+        self.listen = format!("{ip}:0");
+        let ready = self.serve();
+        self.listen = ready["listen"].as_str().expect("a text").to_owned();
+    }
+
     /// Ends it as an operator would.
     ///
     /// # Panics

@@ -7,6 +7,7 @@
 
 mod keep_alive;
 mod question;
+mod survey;
 #[cfg(test)]
 mod tests;
 
@@ -20,10 +21,12 @@ use hobnob_wire::signal::RelayGrant;
 
 use self::keep_alive::KeepAlive;
 use self::question::Question;
+use self::survey::{Hand, Surveying};
 use super::agent::{SocketId, Way};
 use super::mapping::Observation;
 
 pub use self::keep_alive::{INTERVAL_MAX, INTERVAL_MIN, INTERVAL_UNUSED};
+pub use self::survey::{POSTS_MAX, Post, Survey};
 
 /// Access to a relay and its reflectors, for the time of one session.
 #[derive(Clone, Debug)]
@@ -88,6 +91,7 @@ struct Place {
     /// In the order of asking; those of a fresh socket last.
     probes: Vec<Probe>,
     fresh: Fresh,
+    survey: Option<Surveying>,
 }
 
 /// The socket that has sent nothing else.
@@ -168,6 +172,30 @@ impl Binding {
         self.tick(now);
     }
 
+    /// Looks closer: asks from these sockets, too, the reflectors and `more` addresses of theirs. In a tunnel there is nothing
+    /// to see. At most [`POSTS_MAX`] are asked about.
+    pub fn survey(&mut self, mut posts: Vec<Post>, more: &[SocketAddr], now: Duration) {
+        posts.truncate(POSTS_MAX);
+        if let Some(place) = &mut self.place {
+            place.begin_survey(posts, more, now);
+        }
+        self.tick(now);
+    }
+
+    /// What the survey has found by now, and whether it is done; `None` when there is none.
+    #[must_use]
+    pub fn surveyed(&self) -> Option<(Survey, bool)> {
+        let survey = self.place.as_ref()?.survey.as_ref()?;
+        Some((survey.found(), survey.is_done()))
+    }
+
+    /// No more is wanted of the survey. Its sockets are whose they were.
+    pub fn end_survey(&mut self) {
+        if let Some(place) = &mut self.place {
+            place.survey = None;
+        }
+    }
+
     /// Takes a datagram that came a way. Whether it was authentic and told something.
     pub fn handle(&mut self, way: Way, unproved: Unproved<'_>, now: Duration) -> bool {
         let Some(place) = &mut self.place else { return false };
@@ -197,7 +225,8 @@ impl Binding {
     pub fn deadline(&self) -> Option<Duration> {
         let place = self.place.as_ref()?;
         let questions = place.probes.iter().map(|probe| &probe.question).chain([&place.bind]);
-        questions.filter_map(Question::due).chain([place.keep_alive.due()]).min()
+        let survey = place.survey.as_ref().and_then(Surveying::due);
+        questions.filter_map(Question::due).chain([place.keep_alive.due()]).chain(survey).min()
     }
 
     /// Whether the relay forwards to us.
@@ -271,6 +300,7 @@ impl Place {
             rtt: None,
             probes: asked.into_iter().map(probe).collect(),
             fresh: Fresh::NotNeeded,
+            survey: None,
         }
     }
 
@@ -287,6 +317,30 @@ impl Place {
         if self.fresh == Fresh::Done {
             self.fresh = Fresh::NotNeeded;
         }
+    }
+
+    fn begin_survey(&mut self, posts: Vec<Post>, more: &[SocketAddr], now: Duration) {
+        let asked = self.probes.iter().filter(|probe| probe.way.via == SocketId::MAIN);
+        let mut reflectors: Vec<SocketAddr> = asked.map(|probe| probe.way.to).collect();
+        if !self.access.tunnelled {
+            reflectors.extend(more);
+        }
+        reflectors.dedup();
+        self.survey = Some(Surveying::new(posts, &reflectors, now));
+        // A fresh answer of the relay, not one of minutes ago.
+        self.rebind(now);
+    }
+
+    fn go_on_with_survey(&mut self, outputs: &mut VecDeque<Output>, now: Duration) {
+        let mut main: Vec<SocketAddr> = self.probes.iter().rev().filter_map(|probe| probe.seen).collect();
+        main.extend(self.bound);
+        let Some(survey) = &mut self.survey else { return };
+        if self.bind.due().is_none() || self.bind.is_unanswered() {
+            survey.relay_settled = true;
+        }
+        let (allocation, key) = (self.access.grant.allocation, &self.access.grant.key);
+        let sends = survey.ask(Hand { allocation, key, count: &mut self.count }, &main, now);
+        outputs.extend(sends.into_iter().map(|(way, bytes)| Output::Send { way, bytes }));
     }
 
     fn observations(&self) -> Vec<Observation> {
@@ -334,6 +388,7 @@ impl Place {
             outputs.push_back(Output::Send { way: probe.way, bytes });
         }
         self.tend_fresh_socket(outputs);
+        self.go_on_with_survey(outputs, now);
     }
 
     /// Has a fresh socket opened when the NAT chooses a port for each destination, and closed when it has answered.
@@ -380,9 +435,16 @@ impl Place {
                     self.bind.settle();
                 }
                 self.rtt = Some(rtt);
+                if let Some(survey) = &mut self.survey {
+                    survey.relay_rtt = Some(rtt);
+                }
                 self.bound.replace(seen) != Some(seen)
             }
             Datagram::Reflected { transaction, seen } => {
+                let survey = self.survey.as_mut();
+                if survey.is_some_and(|survey| survey.reflected(way, transaction, seen.into(), now)) {
+                    return true;
+                }
                 let Some(probe) = self.probes.iter_mut().find(|probe| probe.way == way) else { return false };
                 let Some(rtt) = probe.question.answered(transaction, now) else { return false };
                 probe.question.settle();
@@ -392,13 +454,16 @@ impl Place {
                 }
                 true
             }
+            // Only we have the key: a NAT has sent back what we sent to our own outside.
+            Datagram::Reflect { transaction, .. } => {
+                self.survey.as_mut().is_some_and(|survey| survey.returned(transaction))
+            }
             Datagram::Check { .. }
             | Datagram::CheckAnswer { .. }
             | Datagram::Stop { .. }
             | Datagram::Bind { .. }
             | Datagram::Challenge { .. }
-            | Datagram::Bound { .. }
-            | Datagram::Reflect { .. } => false,
+            | Datagram::Bound { .. } => false,
         }
     }
 }

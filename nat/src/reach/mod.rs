@@ -10,6 +10,7 @@ mod own;
 mod peers;
 mod place;
 mod surroundings;
+mod survey;
 mod task;
 
 use std::net::SocketAddr;
@@ -23,6 +24,7 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 pub use self::own::Own;
 use crate::core::agent::{Exchange, PathReport, Remote};
 use crate::core::binding::Helper;
+pub use crate::core::binding::Survey;
 use crate::core::candidate::Loopback;
 use crate::demux::Demux;
 use crate::demux::address;
@@ -78,6 +80,7 @@ enum Order {
     Helper(DeviceId, Box<Helper>),
     Forget(DeviceId),
     Report(DeviceId, oneshot::Sender<Option<PathReport>>),
+    Survey(Vec<SocketAddr>, oneshot::Sender<Survey>),
 }
 
 impl Reach {
@@ -164,6 +167,15 @@ impl Reach {
         let (answer, report) = oneshot::channel();
         self.orders.send(Order::Report(device, answer)).await.ok()?;
         report.await.ok()?
+    }
+
+    /// Looks closer at the network, which takes up to 3 s: what the NAT does with each address of this machine, whether it loops back, and
+    /// how far the relay is. `more` are further addresses of the rendezvous, such as those of another family. `None` without
+    /// a session.
+    pub async fn survey(&self, more: Vec<SocketAddr>) -> Option<Survey> {
+        let (answer, survey) = oneshot::channel();
+        self.orders.send(Order::Survey(more, answer)).await.ok()?;
+        survey.await.ok()
     }
 
     fn order(&self, order: Order) {

@@ -8,7 +8,7 @@ use hobnob_wire::signal::Mapping;
 use tokio::time::Instant;
 
 use crate::core::agent::Way;
-use crate::core::binding::{Access, Binding, Output};
+use crate::core::binding::{Access, Binding, Output, Post};
 use crate::core::mapping::{Observation, classify};
 use crate::demux::Demux;
 use crate::network::Network;
@@ -54,6 +54,17 @@ impl Place {
     pub(super) fn look_again(&mut self) -> Changed {
         self.binding.look_again(self.origin.elapsed());
         self.perform()
+    }
+
+    /// Looks closer, from these sockets.
+    pub(super) fn survey(&mut self, posts: Vec<Post>, more: &[SocketAddr]) -> Changed {
+        self.binding.survey(posts, more, self.origin.elapsed());
+        self.perform()
+    }
+
+    /// Ends the survey.
+    pub(super) fn end_survey(&mut self) {
+        self.binding.end_survey();
     }
 
     pub(super) fn datagram(&mut self, way: Way, unproved: Unproved<'_>) -> Changed {

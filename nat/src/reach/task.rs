@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use hobnob_wire::datagram;
 use hobnob_wire::ids::DeviceId;
-use tokio::sync::{broadcast, mpsc, watch};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 
@@ -15,7 +15,8 @@ use super::own::{self, Outside, Own};
 use super::peers::{Forwarder, Peers};
 use super::place::{Changed, Place};
 use super::surroundings::{Moment, Seen, Surroundings};
-use super::{Event, Order, Session};
+use super::survey::Surveys;
+use super::{Event, Order, Session, Survey};
 use crate::core::agent::{Local, SOCKETS_MAX, SocketId};
 use crate::core::binding::{Access, Helper};
 use crate::core::candidate::Loopback;
@@ -60,6 +61,7 @@ struct Task {
     own: watch::Sender<Own>,
     changes: Arc<watch::Sender<()>>,
     opening: JoinSet<(DeviceId, Vec<SocketId>)>,
+    surveys: Surveys,
 }
 
 /// Runs until nobody can ask for anything any more.
@@ -78,6 +80,7 @@ pub(super) async fn run(network: Arc<dyn Network>, demux: Arc<Demux>, mut source
         own: sinks.own,
         changes: sinks.changes,
         opening: JoinSet::new(),
+        surveys: Surveys::default(),
     };
     task.refresh_own();
     let mut batch = Vec::with_capacity(DATAGRAMS_AT_ONCE);
@@ -110,7 +113,7 @@ pub(super) async fn run(network: Arc<dyn Network>, demux: Arc<Demux>, mut source
 impl Task {
     fn deadline(&self) -> Instant {
         let look_at = self.surroundings.due(self.peers.are_busy());
-        [self.peers.deadline(), self.place.deadline(), self.helpers.deadline()]
+        [self.peers.deadline(), self.place.deadline(), self.helpers.deadline(), self.surveys.due()]
             .into_iter()
             .flatten()
             .fold(look_at, Instant::min)
@@ -135,6 +138,7 @@ impl Task {
             }
             // Whoever asked may have gone.
             Order::Report(device, answer) => drop(answer.send(self.peers.report(device))),
+            Order::Survey(more, answer) => self.survey(&more, answer),
         }
     }
 
@@ -192,8 +196,20 @@ impl Task {
         self.peers.tick();
     }
 
+    fn survey(&mut self, more: &[SocketAddr], answer: oneshot::Sender<Survey>) {
+        if self.session.is_some() && self.surveys.join(answer) {
+            let posts =
+                self.surveys.open(&self.surroundings.addresses, self.loopback, &*self.network, &self.demux);
+            let changed = self.place.survey(posts, more);
+            self.after_place(changed);
+        }
+    }
+
     /// What others see of us has changed, perhaps.
     fn after_place(&mut self, Changed(changed): Changed) {
+        if self.surveys.tell(self.place.binding().surveyed(), &self.demux) {
+            self.place.end_survey();
+        }
         if !changed {
             return;
         }

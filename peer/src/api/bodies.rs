@@ -9,6 +9,7 @@ use hobnob_wire::LetterId;
 use hobnob_wire::presence::Availability;
 use serde::{Deserialize, Serialize};
 
+use crate::core::settings::Applies;
 use crate::core::view::{LetterState, Priority, as_text};
 use crate::events::Cursor;
 
@@ -229,6 +230,15 @@ pub struct Setting {
     pub key: String,
     /// Its value.
     pub value: String,
+}
+
+/// Answer of `PUT /v1/config`, and what `hobnob config set` prints.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SettingSet {
+    /// Its name.
+    pub key: String,
+    /// When its new value counts.
+    pub applies: Applies,
 }
 
 /// Query of `GET /v1/events`.

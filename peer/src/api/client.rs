@@ -19,8 +19,8 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
 use super::access::{Access, AccessError};
 use super::bodies::{
-    ContactAdd, ContactPaths, LetterSend, LetterSent, PathsAllowed, PresenceSet, Setting, TransferAccept,
-    TransferLimit, TransferMove, TransferPriority, TransferSend, Words,
+    ContactAdd, ContactPaths, LetterSend, LetterSent, PathsAllowed, PresenceSet, Setting, SettingSet,
+    TransferAccept, TransferLimit, TransferMove, TransferPriority, TransferSend, Words,
 };
 use super::kind::ErrorBody;
 use crate::core::check::NetcheckView;
@@ -281,12 +281,12 @@ impl ApiClient {
         self.get("/v1/config").await
     }
 
-    /// Changes a setting.
+    /// Changes a setting. The answer says when that counts.
     ///
     /// # Errors
     /// What the daemon answers, or why it does not.
-    pub async fn set_config(&self, setting: &Setting) -> Result<(), CommandError> {
-        self.tell(Method::PUT, "/v1/config", setting).await
+    pub async fn set_config(&self, setting: &Setting) -> Result<SettingSet, CommandError> {
+        self.ask(Method::PUT, "/v1/config", setting).await
     }
 
     /// Everything that happens from now on: what is asked after this returns is in it.

@@ -7,6 +7,7 @@ use super::stop::Stop;
 use crate::api::bodies::Setting;
 use crate::api::client::ApiClient;
 use crate::core::command::ErrorKind;
+use crate::core::settings::Applies;
 
 /// The setting that is a folder.
 const FOLDER: &str = "files.dir";
@@ -16,8 +17,12 @@ pub(super) async fn run(api: &ApiClient, config: Config, output: Output) -> Resu
         Config::Get { key } => get(api, key, output).await,
         Config::Set { key, value } => {
             let value = if key == FOLDER { absolute(&value)? } else { value };
-            api.set_config(&Setting { key, value }).await?;
-            Ok(())
+            let set = api.set_config(&Setting { key, value }).await?;
+            if set.applies == Applies::NextStart {
+                output
+                    .note(&format!("{} applies at the next start: stop the app and start it again", set.key));
+            }
+            if output.is_json() { output.show(&set, String::new) } else { Ok(()) }
         }
     }
 }

@@ -9,6 +9,7 @@ use hobnob_wire::{Address, LetterId, TransferId};
 use super::Client;
 use crate::core::check::{NetcheckView, assess};
 use crate::core::command::{Command, CommandError, ErrorKind, Reply};
+use crate::core::settings::{self, Applies};
 use crate::core::view::{ContactView, LetterState, LetterView, PathView, Priority, StatusView, TransferView};
 
 impl Client {
@@ -95,13 +96,12 @@ impl Client {
         Ok(paths)
     }
 
-    /// What the network allows, and what would help.
+    /// What the network allows, and what would help. Takes up to 3 s.
     ///
     /// # Errors
     /// [`CommandError`].
     pub async fn netcheck(&self) -> Result<NetcheckView, CommandError> {
-        let rendezvous = self.status().await?.rendezvous;
-        Ok(assess(&self.shared.surroundings.facts(rendezvous)))
+        Ok(assess(&self.shared.surroundings.facts().await))
     }
 
     /// Shows a state and a text to the contacts.
@@ -282,7 +282,7 @@ impl Client {
         Ok(config)
     }
 
-    /// Changes a setting.
+    /// Changes a setting, and says when that counts.
     ///
     /// # Errors
     /// [`CommandError`]: no such setting, or not a value of it.
@@ -290,8 +290,10 @@ impl Client {
         &self,
         key: impl Into<String>,
         value: impl Into<String>,
-    ) -> Result<(), CommandError> {
-        self.done(Command::ConfigSet { key: key.into(), value: value.into() }).await
+    ) -> Result<Applies, CommandError> {
+        let key = key.into();
+        self.done(Command::ConfigSet { key: key.clone(), value: value.into() }).await?;
+        Ok(settings::applies(&key))
     }
 
     /// For commands of whose answer only the success matters; some tell the new state with it.

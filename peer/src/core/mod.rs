@@ -23,7 +23,7 @@ pub mod view;
 pub(crate) mod link;
 pub(crate) mod overlay;
 mod relaying;
-mod session;
+pub(crate) mod session;
 #[cfg(test)]
 pub(crate) mod testing;
 mod turn;

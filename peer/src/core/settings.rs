@@ -1,13 +1,17 @@
 //! Settings: what the user may change, and what to show of oneself.
 
+use std::net::Ipv6Addr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use hobnob_nat::core::agent::Policy;
 use hobnob_nat::core::proxy::Proxy;
 use hobnob_nat::core::relay::RelayLimits;
+use hobnob_wire::invite::Invite;
 use hobnob_wire::limits::STATUS_TEXT_BYTES_MAX;
 use hobnob_wire::presence::{Availability, Presence, PresenceSet, StatusText};
+
+use serde::{Deserialize, Serialize};
 
 use super::command::{CommandError, ErrorKind};
 use super::contact::availability;
@@ -36,6 +40,11 @@ pub const LIMIT_SCHEDULE: &str = "limits.schedule";
 pub const LIMIT_PEERS: &str = "limits.peers";
 /// Transfers that run at the same time, each way; more wait in a queue.
 pub const AT_ONCE: &str = "limits.at_once";
+/// Where the rendezvous is, as `host:port`; empty: where the invite says. It must have the certificate of the invite. Taken at
+/// the next start.
+pub const SERVER: &str = "net.server";
+/// How often something is sent at least, so that NATs stay open: `auto` or seconds. Taken at the next start.
+pub const KEEP_ALIVE: &str = "net.keep_alive";
 /// UDP port of this device; 0 for any. Taken at the next start.
 pub const PORT: &str = "net.port";
 /// Over which paths contacts may reach us: `all`, `no-lan` or `relay-only`.
@@ -60,95 +69,169 @@ pub const RELAY_RATE: &str = "relay.max_bytes_per_s";
 /// What that may cost, for all of them together: bytes in a day. Taken at the next start.
 pub const RELAY_DAY: &str = "relay.max_bytes_per_day";
 
-/// One setting: its name, its first value, what a value must be, in code and in words.
+/// When a changed setting counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Applies {
+    /// At once.
+    Now,
+    /// When the app starts again.
+    NextStart,
+}
+
+/// One setting: its name, its first value, when it counts, what a value must be, in code and in words.
 struct Setting {
     key: &'static str,
+    applies: Applies,
     first: &'static str,
     is_valid: fn(&str) -> bool,
     wanted: &'static str,
 }
 
-const SETTINGS: [Setting; 19] = [
+const SETTINGS: [Setting; 21] = [
     Setting {
         key: AUTO_ACCEPT,
+        applies: Applies::Now,
         first: "nobody",
         is_valid: |value| matches!(value, "nobody" | "contacts"),
         wanted: "`nobody` or `contacts`",
     },
     Setting {
         key: FOLDER,
+        applies: Applies::Now,
         first: "",
         is_valid: |value| Path::new(value).is_absolute(),
         wanted: "an absolute path, as /home/me/Downloads",
     },
     Setting {
         key: RULES,
+        applies: Applies::Now,
         first: "",
         is_valid: |value| Rules::parse(value).is_some(),
         wanted: "rules with `;` between them, as from=bob@example.org type=image size<=20MiB accept; size<=1GiB quarantine; ask",
     },
     Setting {
         key: QUARANTINE,
+        applies: Applies::Now,
         first: "",
         is_valid: |value| value.is_empty() || Path::new(value).is_absolute(),
         wanted: "empty, or an absolute path, as /home/me/Downloads/unchecked",
     },
-    Setting { key: LIMIT_UP, first: "0", is_valid: is_rate, wanted: "a rate, as 1MiB/s; 0 for no limit" },
-    Setting { key: LIMIT_DOWN, first: "0", is_valid: is_rate, wanted: "a rate, as 1MiB/s; 0 for no limit" },
+    Setting {
+        key: LIMIT_UP,
+        applies: Applies::Now,
+        first: "0",
+        is_valid: is_rate,
+        wanted: "a rate, as 1MiB/s; 0 for no limit",
+    },
+    Setting {
+        key: LIMIT_DOWN,
+        applies: Applies::Now,
+        first: "0",
+        is_valid: is_rate,
+        wanted: "a rate, as 1MiB/s; 0 for no limit",
+    },
     Setting {
         key: LIMIT_SCHEDULE,
+        applies: Applies::Now,
         first: "",
         is_valid: Limits::is_schedule,
         wanted: "hours and rates with `;` between them, as mon-fri 08:00-18:00 up=1MiB/s down=5MB/s",
     },
     Setting {
         key: LIMIT_PEERS,
+        applies: Applies::Now,
         first: "",
         is_valid: |value| parse_peers(value).is_some(),
         wanted: "contacts and rates with `;` between them, as bob@example.org up=1MiB/s down=5MB/s",
     },
     Setting {
         key: AT_ONCE,
+        applies: Applies::Now,
         first: "8",
         is_valid: |value| value.parse().is_ok_and(|number| (1..=Limits::AT_ONCE_MAX).contains(&number)),
         wanted: "a number from 1 to 64",
     },
     Setting {
         key: PATHS,
+        applies: Applies::Now,
         first: "all",
         is_valid: |value| policy_named(value).is_some(),
         wanted: "`all`, `no-lan` or `relay-only`",
     },
     Setting {
+        key: SERVER,
+        applies: Applies::NextStart,
+        first: "",
+        is_valid: |value| value.is_empty() || server_named(value).is_some(),
+        wanted: "empty, for the place that the invite names, or host:port, as rendezvous.example:7700 or [2001:db8::1]:7700",
+    },
+    Setting {
+        key: KEEP_ALIVE,
+        applies: Applies::NextStart,
+        first: AUTO,
+        is_valid: |value| value == AUTO || keep_alive_named(value).is_some(),
+        wanted: "`auto`, or seconds from 2 to 12 for a network that forgets connections sooner",
+    },
+    Setting {
         key: PORT,
+        applies: Applies::NextStart,
         first: "0",
         is_valid: |value| value.parse::<u16>().is_ok_and(|port| port == 0 || port >= PORT_MIN),
         wanted: "a port from 1024 to 65535, or 0 for any",
     },
     Setting {
         key: PORT_MAPPING,
+        applies: Applies::NextStart,
         first: "on",
         is_valid: |value| matches!(value, "on" | "off"),
         wanted: "`on` or `off`",
     },
     Setting {
         key: PROXY,
+        applies: Applies::NextStart,
         first: "",
         is_valid: |value| value.is_empty() || value.parse::<Proxy>().is_ok(),
         wanted: "empty, or a proxy as http://host:port or socks5://host:port",
     },
     Setting {
         key: BOOTSTRAP,
+        applies: Applies::NextStart,
         first: "",
         is_valid: |value| value.is_empty() || value.split(',').all(|place| is_place(place.trim())),
         wanted: "empty, or host:port with commas between them",
     },
-    Setting { key: OVERLAY, first: "on", is_valid: is_switch, wanted: "`on` or `off`" },
-    Setting { key: VOLUNTEER, first: "off", is_valid: is_switch, wanted: "`on` or `off`" },
-    Setting { key: RELAY, first: "off", is_valid: is_switch, wanted: "`on` or `off`" },
-    Setting { key: RELAY_RATE, first: "1000000", is_valid: is_count, wanted: "a number of bytes, 1 or more" },
+    Setting {
+        key: OVERLAY,
+        applies: Applies::NextStart,
+        first: "on",
+        is_valid: is_switch,
+        wanted: "`on` or `off`",
+    },
+    Setting {
+        key: VOLUNTEER,
+        applies: Applies::NextStart,
+        first: "off",
+        is_valid: is_switch,
+        wanted: "`on` or `off`",
+    },
+    Setting {
+        key: RELAY,
+        applies: Applies::NextStart,
+        first: "off",
+        is_valid: is_switch,
+        wanted: "`on` or `off`",
+    },
+    Setting {
+        key: RELAY_RATE,
+        applies: Applies::NextStart,
+        first: "1000000",
+        is_valid: is_count,
+        wanted: "a number of bytes, 1 or more",
+    },
     Setting {
         key: RELAY_DAY,
+        applies: Applies::NextStart,
         first: "5000000000",
         is_valid: is_count,
         wanted: "a number of bytes, 1 or more",
@@ -158,9 +241,14 @@ const SETTINGS: [Setting; 19] = [
 /// Ports below this belong to services of the system; peers do not dial them.
 const PORT_MIN: u16 = 1_024;
 
+/// The word for what the app decides.
+const AUTO: &str = "auto";
+
 /// What the shell must know before it opens its socket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NetSettings {
+    /// How often something is sent at least; `None` for what is right for most NATs.
+    pub keep_alive: Option<Duration>,
     /// UDP port; 0 for any.
     pub port: u16,
     /// Whether the router is asked to forward it.
@@ -225,6 +313,7 @@ pub(crate) fn paths<S: SettingStore>(store: &mut S) -> Result<Policy, S::Error> 
 /// The store's.
 pub fn net<S: SettingStore>(store: &mut S) -> Result<NetSettings, S::Error> {
     Ok(NetSettings {
+        keep_alive: keep_alive_named(&kept(store, KEEP_ALIVE)?),
         port: kept(store, PORT)?.parse().unwrap_or(0),
         port_mapping: kept(store, PORT_MAPPING)? == "on",
         proxy: kept(store, PROXY)?.parse().ok(),
@@ -249,6 +338,41 @@ pub(crate) fn relay<S: SettingStore>(store: &mut S) -> Result<Option<RelayLimits
         account_bytes_per_day: per_day,
         idle: IDLE,
     }))
+}
+
+/// Puts the place that the user has set, if any, where the invite's was. The pin stays.
+///
+/// # Errors
+/// The store's.
+pub fn place<S: SettingStore>(store: &mut S, mut rendezvous: Invite) -> Result<Invite, S::Error> {
+    if let Some((host, port)) = server_named(&kept(store, SERVER)?) {
+        (rendezvous.host, rendezvous.port) = (host, port);
+    }
+    Ok(rendezvous)
+}
+
+/// Whether a change of this setting counts at once.
+#[must_use]
+pub fn applies(key: &str) -> Applies {
+    SETTINGS.iter().find(|setting| setting.key == key).map_or(Applies::Now, |setting| setting.applies)
+}
+
+/// The host and the port of `host:port`; of an IPv6 address without its brackets.
+fn server_named(text: &str) -> Option<(String, u16)> {
+    let (host, port) = text.rsplit_once(':')?;
+    let port: u16 = port.parse().ok().filter(|port| *port != 0)?;
+    let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+    let host = match host.strip_prefix('[') {
+        Some(rest) => rest.strip_suffix(']')?.parse::<Ipv6Addr>().ok()?.to_string(),
+        None if !host.is_empty() && host.chars().all(is_name) => host.to_owned(),
+        None => return None,
+    };
+    Some((host, port))
+}
+
+fn keep_alive_named(text: &str) -> Option<Duration> {
+    let seconds: u64 = text.parse().ok()?;
+    (2..=12).contains(&seconds).then(|| Duration::from_secs(seconds))
 }
 
 fn overlay<S: SettingStore>(store: &mut S) -> Result<OverlaySettings, S::Error> {
@@ -369,6 +493,8 @@ mod tests {
     use std::collections::BTreeMap;
     use std::convert::Infallible;
 
+    use hobnob_wire::invite::Pin;
+
     use super::*;
     use crate::core::store::Fallible;
 
@@ -411,6 +537,20 @@ mod tests {
         assert_eq!(check("files.color", "red").unwrap_err().kind, ErrorKind::NotFound);
         for (key, good, bad) in [
             (PORT, ["0", "1024", "65535"].as_slice(), ["1023", "65536", "-1", ""].as_slice()),
+            (
+                SERVER,
+                &["", "rendezvous.example:443", "192.0.2.1:7700", "[2001:db8::1]:7700"],
+                &[
+                    "rendezvous.example",
+                    ":7700",
+                    "a b:7700",
+                    "a:0",
+                    "2001:db8::1:7700",
+                    "[x]:1",
+                    "https://a:1",
+                ],
+            ),
+            (KEEP_ALIVE, &["auto", "2", "12"], &["1", "13", "-2", "", "2s"]),
             (PATHS, &["all", "no-lan", "relay-only"], &["lan", ""]),
             (PORT_MAPPING, &["on", "off"], &["yes"]),
             (
@@ -426,6 +566,16 @@ mod tests {
                 assert_eq!(check(key, value).unwrap_err().kind, ErrorKind::Usage, "{key} {value}");
             }
         }
+    }
+
+    #[test]
+    fn the_place_of_the_rendezvous_may_be_another_but_its_pin_stays() {
+        let invite: Invite = format!("hobnob://old.example:7700/#{}", Pin::new([7; 32])).parse().unwrap();
+        let mut store = Kept(BTreeMap::new());
+        assert_eq!(place(&mut store, invite.clone()), Ok(invite.clone()));
+        store.set_setting(SERVER, "[2001:db8::1]:443").unwrap();
+        let moved = Invite { host: "2001:db8::1".to_owned(), port: 443, pin: invite.pin };
+        assert_eq!(place(&mut store, invite), Ok(moved));
     }
 
     #[test]

@@ -133,10 +133,8 @@ fn the_command_line_and_the_api_say_the_same() {
         json!([])
     );
 
-    assert_eq!(
-        api.ask("PUT", "/v1/config", br#"{"key":"files.auto_accept","value":"contacts"}"#).status,
-        204
-    );
+    let set = api.ask("PUT", "/v1/config", br#"{"key":"files.auto_accept","value":"contacts"}"#);
+    assert_eq!((set.status, set.json()), (200, json!({"key": "files.auto_accept", "applies": "now"})));
     assert_eq!(alice.ask(["config", "get", "files.auto_accept"])[0]["value"], "contacts");
     assert_eq!(api.get("/v1/config").json()["files.auto_accept"], "contacts");
     assert_eq!(api.ask("PUT", "/v1/config", br#"{"key":"files.color","value":"red"}"#).status / 100, 4);

@@ -20,6 +20,7 @@ mod paths;
 mod people;
 mod presence;
 mod rendezvous_restart;
+mod settings;
 mod trouble;
 mod tunnel;
 mod waiting;

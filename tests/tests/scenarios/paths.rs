@@ -56,18 +56,40 @@ fn netcheck_says_what_the_network_allows() {
     let relay = format!("127.0.0.1:{}", world.rendezvous.port());
     assert_eq!((&check["rendezvous"], &check["session"]), (&relay.into(), &"up".into()), "{check}");
     assert_eq!(check["udp"], true, "{check}");
-    assert!(check["rtt_us"].as_u64() > Some(0) && check["mtu"].as_u64() >= Some(1_200), "{check}");
+    assert!(check["rtt_us"].as_u64() > Some(0) && check["mtu"].as_u64() > Some(1_400), "{check}");
+    assert!(check["relay_rtt_us"].as_u64() > Some(0), "{check}");
+    assert_eq!(
+        (&check["unknown"], &check["keep_alive_ms"]),
+        (&serde_json::json!([]), &6_000.into()),
+        "{check}"
+    );
+    assert!(check["hairpin"]["is"].is_string(), "{check}");
     assert!(alice.process().udp_ports().iter().any(|port| check["port"] == *port), "{check}");
     for family in ["ipv4", "ipv6"] {
         assert!(check[family]["route"].is_boolean() && check[family]["interfaces"].is_array(), "{check}");
+        let nat = &check[family]["nat"];
+        assert!(nat["is"] != "unknown" || nat["why"].is_string(), "{check}");
     }
     let read = alice.read(&["netcheck"]);
-    for line in ["UDP there     works", "NAT           ", "port mapping  "] {
+    for line in [
+        "UDP there     works",
+        "relay         ",
+        "packets       up to ",
+        "NAT           ",
+        "hairpin       ",
+        "port mapping  ",
+    ] {
         assert!(read.contains(line), "{line}: {read}");
     }
 
     world.rendezvous.stop();
     let down = alice.until(&["netcheck"], "no session", |lines| lines[0]["session"] == "down");
+    let why = "the round trip to the relay: there is no session";
+    assert_eq!(
+        (&down[0]["unknown"][0], &down[0]["hairpin"]["is"]),
+        (&why.into(), &"unknown".into()),
+        "{down:?}"
+    );
     let advice = down[0]["advice"][0].as_str().unwrap();
     assert!(advice.contains("There is no session with 127.0.0.1:"), "{advice}");
 }
@@ -84,7 +106,8 @@ fn ft7_one_udp_port_of_the_users_choice_carries_everything() {
         let refused = alice.run(["config", "set", "net.port", wrong]);
         assert_eq!(refused.code, 2, "{refused:?}");
     }
-    alice.tell(["config", "set", "net.port", &free.to_string()]);
+    let set = alice.ask(["config", "set", "net.port", &free.to_string()]);
+    assert_eq!(set[0]["applies"], "next-start");
     alice.stop();
     alice.up();
     assert_eq!(alice.port(), free);

@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
 
-use crate::api::bodies::Setting;
+use crate::api::bodies::{Setting, SettingSet};
 use crate::api::error::ApiError;
 use crate::api::extract::Body;
 use crate::api::state::Api;
@@ -18,7 +17,7 @@ pub(in crate::api) async fn all(State(api): State<Api>) -> Result<Json<BTreeMap<
 pub(in crate::api) async fn set(
     State(api): State<Api>,
     Body(Setting { key, value }): Body<Setting>,
-) -> Result<StatusCode, ApiError> {
-    api.client().configure(key, value).await?;
-    Ok(StatusCode::NO_CONTENT)
+) -> Result<Json<SettingSet>, ApiError> {
+    let applies = api.client().configure(key.clone(), value).await?;
+    Ok(Json(SettingSet { key, applies }))
 }

@@ -85,7 +85,8 @@ impl Engine {
     /// # Errors
     /// [`OpenError`].
     pub fn open<S: Store>(store: &mut S) -> Result<Self, OpenError<S::Error>> {
-        let identity = store.identity()?.ok_or(OpenError::NotRegistered)?;
+        let mut identity = store.identity()?.ok_or(OpenError::NotRegistered)?;
+        identity.rendezvous = settings::place(store, identity.rendezvous)?;
         let account = store.olm_account()?.ok_or(OpenError::NotRegistered)?;
         let olm = OlmAccount::from_pickle(&account).map_err(|_| OpenError::Keys)?;
         Ok(Self {
