@@ -219,9 +219,11 @@ fn interface_nat(facts: &Facts, ip: IpAddr) -> (Finding, Option<SocketAddr>) {
     let Some(first) = seen.first() else {
         return (Finding::unknown("the rendezvous does not answer from here"), None);
     };
-    let finding = match classify(seen, &[*own]) {
-        Mapping::Unknown => Finding::unknown("the rendezvous has one address only; two tell"),
-        mapping => Finding::is(nat(mapping)),
+    let mapping = classify(seen, &[*own]);
+    let finding = if mapping == Mapping::Unknown {
+        Finding::unknown("the rendezvous has one address only; two tell")
+    } else {
+        Finding::is(nat(mapping))
     };
     (finding, Some(first.seen))
 }
