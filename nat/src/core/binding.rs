@@ -322,7 +322,7 @@ impl Place {
     fn begin_survey(&mut self, posts: Vec<Post>, more: &[SocketAddr], now: Duration) {
         let asked = self.probes.iter().filter(|probe| probe.way.via == SocketId::MAIN);
         let mut reflectors: Vec<SocketAddr> = asked.map(|probe| probe.way.to).collect();
-        if !self.access.tunnelled {
+        if self.access.reflects {
             reflectors.extend(more);
         }
         reflectors.dedup();
