@@ -20,6 +20,7 @@ mod paths;
 mod people;
 mod presence;
 mod rendezvous_restart;
+mod resume;
 mod settings;
 mod trouble;
 mod tunnel;
