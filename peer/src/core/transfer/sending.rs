@@ -21,8 +21,9 @@ use crate::core::input::LinkId;
 use crate::core::time::Now;
 use crate::core::view::{HeldBy, Priority, TransferState};
 
-/// Ranges of one transfer that are on their way at a time. Together with the window of a link they cover 1 Gbit/s over 100 ms.
-pub(super) const TRANSFER_IN_FLIGHT_MAX: usize = 8;
+/// Ranges of one transfer that are on their way at a time: until the other side has them. They cover 1 Gbit/s over 100 ms, and
+/// leave a part of the link to others when this transfer gets stuck.
+pub(super) const TRANSFER_IN_FLIGHT_MAX: usize = 12;
 /// Under a limit, one more range at a time for each so many bytes per second: a slow transfer sends one range after the
 /// other, so that each is verified soon.
 const PACED_RANGE_PER: u64 = 4 << 20;

@@ -58,10 +58,19 @@ impl Bulk {
         })
     }
 
-    fn finish(mut self) -> Result<(), TransferFault> {
+    /// Ends the stream and waits until the other side has all of it, so that what counts as sent is not sent again after a
+    /// crash but for little more than what is on its way.
+    async fn finish(mut self) -> Result<(), TransferFault> {
         self.stream.finish().map_err(|_| TransferFault::Stopped)?;
-        self.code = None;
-        Ok(())
+        let taken = timeout(TAKEN_WITHIN, self.stream.stopped()).await;
+        match taken.map_err(|_| TransferFault::Stalled)? {
+            Ok(None) => {
+                self.code = None;
+                Ok(())
+            }
+            Ok(Some(_)) => Err(TransferFault::Stopped),
+            Err(_) => Err(TransferFault::LinkLost),
+        }
     }
 }
 
@@ -134,7 +143,7 @@ impl TransferShell {
             records.push(&part, number + 1 == parts)?;
             bulk.write(records.take()).await?;
         }
-        bulk.finish()
+        bulk.finish().await
     }
 
     async fn try_send_range(
@@ -164,7 +173,7 @@ impl TransferShell {
                 outgoing.moved.add(len, transfer, &self.0.reports);
             }
         }
-        bulk.finish()?;
+        bulk.finish().await?;
         Ok(bytes)
     }
 }

@@ -315,7 +315,8 @@ fn transfers_on_one_link_share_it_evenly() {
     }
     let done: Vec<u64> =
         ids.iter().map(|id| world.sides[1].transfers.receiving[id].ledger.record.done / MIB).collect();
-    assert!(done.iter().all(|done| (33..=45).contains(done)), "{done:?}");
+    // The first had the link for itself when it began.
+    assert!(done.iter().all(|done| (33..=46).contains(done)), "{done:?}");
 }
 
 #[test]
