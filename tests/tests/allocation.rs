@@ -83,7 +83,12 @@ fn dense() -> Vec<Vec<u8>> {
     };
     let deposit = ClientFrame::Request { id: RequestId(0), request: Request::Mailbox(deposit) };
     let transfer = TransferId::new([0; 16]);
-    let accept = TransferFrame::Accept { transfer, manifest: true, want: full(Span { start: 0, end: 0 }) };
+    let accept = TransferFrame::Accept {
+        transfer,
+        manifest: true,
+        compare: false,
+        want: full(Span { start: 0, end: 0 }),
+    };
     let receipt = Receipt { reached: Reached::Read, letters: full(LetterId::new([0; 16])) };
     let frames = [
         codec::encode(&manifest),

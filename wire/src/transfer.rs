@@ -26,6 +26,8 @@ pub enum TransferFrame {
         transfer: TransferId,
         /// Whether the manifest is wanted too.
         manifest: bool,
+        /// Whether of the ranges only the hashes are wanted: the receiver may have their bytes already.
+        compare: bool,
         /// Ranges wanted, ascending and apart.
         want: List<Span, WANT_SPANS_MAX>,
     },
@@ -140,6 +142,8 @@ pub enum RangeCoding {
     Zstd,
     /// All are zero, and none travel: a hole in a sparse file.
     Hole,
+    /// None travel: the receiver has bytes to compare with the hash. Only when it asked to compare.
+    Known,
 }
 
 impl Frame for StreamHeader {

@@ -196,6 +196,9 @@ pub struct TransferAccept {
     /// Absolute folder; the configured one when absent.
     #[serde(default)]
     pub to: Option<PathBuf>,
+    /// Whether files that are there already are brought up to date; else they are left alone.
+    #[serde(default)]
+    pub update: bool,
 }
 
 /// `POST /v1/transfers/{id}/limit`.

@@ -268,6 +268,9 @@ pub(super) enum File {
         /// Put it into this folder [default: files.dir]
         #[arg(long, value_name = "DIR")]
         to: Option<PathBuf>,
+        /// Bring what is there already up to date: only what differs is sent and replaced
+        #[arg(long)]
+        update: bool,
     },
     /// Reject an offer
     Reject {

@@ -18,9 +18,9 @@ pub(super) async fn run(api: &ApiClient, file: File, output: Output) -> Result<(
     match file {
         File::Send(offer) => send(api, offer, output).await,
         File::List => list(&api.transfers().await?, output),
-        File::Accept { id, to } => {
+        File::Accept { id, to, update } => {
             let to = to.as_deref().map(absolute).transpose()?;
-            api.accept_transfer(id, &TransferAccept { to }).await?;
+            api.accept_transfer(id, &TransferAccept { to, update }).await?;
             output.note("Accepted. Follow it with: hobnob file list");
             Ok(())
         }

@@ -222,7 +222,7 @@ impl Client {
     /// # Errors
     /// [`CommandError`]: no such offer.
     pub async fn accept_files(&self, id: TransferId, to: Option<PathBuf>) -> Result<(), CommandError> {
-        self.done(Command::FileAccept { id, to }).await
+        self.done(Command::FileAccept { id, to, update: false }).await
     }
 
     /// Rejects an offer.

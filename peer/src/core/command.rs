@@ -129,6 +129,8 @@ pub enum Command {
         id: TransferId,
         /// Absolute folder; the configured one when absent.
         to: Option<PathBuf>,
+        /// Whether files that are there already are brought up to date; else they are left alone.
+        update: bool,
     },
     /// Rejects an offer.
     FileReject {

@@ -53,7 +53,9 @@ pub(super) async fn send(
     let cpu = || [&stage.alice, &stage.bob].map(|process| process.as_ref().and_then(Process::cpu_seconds));
     let before = cpu();
     let begun = Instant::now();
-    bob.api.accept_transfer(offered.id, &TransferAccept { to: Some(received.clone()) }).await?;
+    bob.api
+        .accept_transfer(offered.id, &TransferAccept { to: Some(received.clone()), update: false })
+        .await?;
     let transfer = watch(alice, offered, output).await?;
     let took = begun.elapsed();
     let after = cpu();

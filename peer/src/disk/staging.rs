@@ -4,6 +4,8 @@
 //! `cap-std` keeps every path inside. What is there outlasts the process; its [`Tally`] says which ranges it is. When all is there, what stands at its top is renamed into place, one atomic step for a file or a
 //! whole folder, and never over something that is there already: then the name gets a number.
 
+mod update;
+
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::{FileExt, PermissionsExt};
@@ -45,6 +47,8 @@ pub struct Staging {
     left: AtomicU64,
     /// The folder that the user chose.
     folder: PathBuf,
+    /// Whether files that are there already are brought up to date.
+    update: bool,
     target: Dir,
     name: String,
     staging: Dir,
@@ -85,13 +89,14 @@ pub fn discard(folder: &Path, transfer: TransferId) -> Result<(), DiskError> {
 
 impl Staging {
     /// Makes ready to write into `folder` what `spool` lists, whose names are fit for this disk already, and finds what an
-    /// earlier run left there; notes are kept in `transfers`.
+    /// earlier run left there; notes are kept in `transfers`. With `update`, files of the same path in `folder` are replaced where
+    /// they differ.
     ///
     /// # Errors
     /// [`DiskError::NoRoom`] when the rest does not fit, [`DiskError::Gone`] and [`DiskError::System`].
     pub fn open(
         transfers: &Path,
-        folder: PathBuf,
+        (folder, update): (PathBuf, bool),
         transfer: TransferId,
         spool: Spool,
     ) -> Result<Self, DiskError> {
@@ -122,6 +127,7 @@ impl Staging {
             tally,
             left: left.into(),
             folder,
+            update,
             target,
             name,
             staging,
@@ -344,6 +350,9 @@ impl Staging {
             self.tally.note_whole()?;
         }
         let refused = |cause| DiskError::system("write to", &self.folder, cause);
+        if self.update {
+            self.merge()?;
+        }
         for number in 0..self.layout().entries() {
             let entry = self.spool.entry(number)?;
             let name = entry.path.as_str();

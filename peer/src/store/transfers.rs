@@ -14,7 +14,7 @@ use crate::core::view::{Priority, TransferDirection, TransferState};
 
 const COLUMNS: &str = "id, peer, device, outgoing, name, entries, size, ranges, manifest, sealed, text,
                        rate_limit, folder, state, done, digest, error, untold, offered_at,
-                       ended_at, priority, place, paused, paths, links";
+                       ended_at, priority, place, paused, paths, links, updates";
 
 /// In the order of their numbers in the database.
 const STATES: [TransferState; 10] = [
@@ -81,6 +81,7 @@ fn record(row: &Row<'_>) -> Result<TransferRecord, StoreError> {
         },
         paths: split(&row.get::<_, Vec<u8>>(23)?),
         links: row.get(24)?,
+        update: row.get(25)?,
     })
 }
 
@@ -102,7 +103,7 @@ impl TransferStore for Tx<'_> {
         let sql = format!(
             "INSERT OR REPLACE INTO transfers ({COLUMNS}, past)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20,
-                     ?21, ?22, ?23, ?24, ?25, ?26)"
+                     ?21, ?22, ?23, ?24, ?25, ?26, ?27)"
         );
         let state = STATES.iter().position(|state| *state == record.state).unwrap_or_default();
         self.transaction.prepare_cached(&sql)?.execute(params![
@@ -131,6 +132,7 @@ impl TransferStore for Tx<'_> {
             record.wishes.paused,
             joined(&record.paths),
             record.links,
+            record.update,
             record.state.is_final() && !record.untold,
         ])?;
         Ok(())
@@ -186,6 +188,7 @@ mod tests {
             digest: Some([7; 32]),
             error: Some("no".into()),
             untold,
+            update: untold,
             offered_unix_ms: number.into(),
             ended_unix_ms: 9,
             wishes: Wishes { priority: Priority::High, place: 8, paused: true },

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use hobnob_tests::content::{assert_same_file, write_file};
-use hobnob_tests::person::Person;
+use hobnob_tests::person::{Person, text};
 use hobnob_tests::world::World;
 
 /// Bytes of the sparse file, nearly all of them a hole.
@@ -87,4 +87,35 @@ fn links_are_sent_only_on_request() {
         assert!(here.join(link).symlink_metadata().is_err(), "{link}");
     }
     assert_same_file(&world.path("project/src/note.txt"), &here.join("src/note.txt"));
+}
+
+#[test]
+fn an_update_sends_and_replaces_only_what_differs() {
+    let world = World::new();
+    let (alice, bob) = world.friends("alice", "bob");
+    let there = world.path("project");
+    project(&there);
+    write_file(&there.join("long"), 24 << 20, 5);
+    let here = send(&alice, &bob, &world, &[], "arrived");
+    let into = here.parent().unwrap();
+    fs::write(here.join("mine"), "only here").unwrap();
+    // One range of the long file, one short file, and one that is new.
+    let long = File::options().write(true).open(there.join("long")).unwrap();
+    long.write_all_at(b"changed", 5 << 20).unwrap();
+    fs::write(there.join("src/note.txt"), "another note").unwrap();
+    fs::write(there.join("src/new.txt"), "new").unwrap();
+    let inode = |path: &str| fs::metadata(here.join(path)).unwrap().ino();
+    let before = ["src/long.bin", "run.sh", "disk.img"].map(inode);
+
+    let id = alice.offer(&bob, &[&there], &[]);
+    bob.until_transfer(&id, "an offer", |_| true);
+    bob.tell(["file", "accept", &id, "--to", text(into), "--update"]);
+    let ends = [&alice, &bob].map(|person| person.until_state(&id, "done"));
+    assert_eq!(ends[0]["digest"], ends[1]["digest"]);
+    for path in ["long", "src/note.txt", "src/new.txt", "src/long.bin", "run.sh", "disk.img"] {
+        assert_same_file(&there.join(path), &here.join(path));
+    }
+    assert_eq!(["src/long.bin", "run.sh", "disk.img"].map(inode), before, "what is equal is not touched");
+    assert_eq!(fs::read_to_string(here.join("mine")).unwrap(), "only here", "nothing is removed");
+    assert_eq!(fs::read_dir(into).unwrap().count(), 1, "nothing else is left");
 }

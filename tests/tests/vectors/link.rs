@@ -28,7 +28,7 @@ variants! {
     OlmKind: PreKey, Normal;
     LetterBody: Text, Receipt, Offer, OfferEnd, Unknown;
     StreamHeader: Manifest, Range;
-    RangeCoding: Plain, Zstd, Hole;
+    RangeCoding: Plain, Zstd, Hole, Known;
 }
 
 pub(crate) fn vectors() -> Vec<Vector> {
@@ -134,11 +134,17 @@ fn transfer_frames() -> Vec<Example<TransferFrame>> {
     let transfer = transfer_id();
     let want = vec![Span { start: 0, end: 2 }, Span { start: 5, end: u64::MAX }];
     let want = List::new(want).unwrap();
+    let compare = List::new(vec![Span { start: 0, end: 2 }]).unwrap();
     vec![
         (
             "accept",
             "the transfer, the manifest and ranges 0 to 1 and from 5 on",
-            TransferFrame::Accept { transfer, manifest: true, want },
+            TransferFrame::Accept { transfer, manifest: true, compare: false, want },
+        ),
+        (
+            "compare",
+            "the transfer, the hashes of ranges 0 to 1",
+            TransferFrame::Accept { transfer, manifest: false, compare: true, want: compare },
         ),
         ("pace", "the transfer, 1048576 bytes/s", TransferFrame::Pace { transfer, bytes_per_s: 1 << 20 }),
         ("progress", "the transfer, 300 bytes", TransferFrame::Progress { transfer, bytes: 300 }),
@@ -214,6 +220,7 @@ fn stream_headers() -> Vec<Example<StreamHeader>> {
         ("range", "of the transfer, number 300, plain", RangeCoding::Plain),
         ("zstd range", "of the transfer, number 300, Zstandard", RangeCoding::Zstd),
         ("hole", "of the transfer, number 300, zero bytes that do not travel", RangeCoding::Hole),
+        ("known", "of the transfer, number 300, to be compared", RangeCoding::Known),
     ]);
     let mut headers = vec![("manifest", "of the transfer", StreamHeader::Manifest { transfer })];
     headers.extend(within(codings, range));

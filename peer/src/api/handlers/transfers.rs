@@ -47,10 +47,11 @@ pub(in crate::api) async fn one(
 pub(in crate::api) async fn accept(
     State(api): State<Api>,
     Path(id): Path<String>,
-    Body(TransferAccept { to }): Body<TransferAccept>,
+    Body(TransferAccept { to, update }): Body<TransferAccept>,
 ) -> Result<StatusCode, ApiError> {
     to.as_deref().map_or(Ok(()), absolute)?;
-    api.client().accept_files(transfer_id(&id)?, to).await?;
+    let id = transfer_id(&id)?;
+    api.client().command(Command::FileAccept { id, to, update }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

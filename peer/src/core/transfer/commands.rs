@@ -76,6 +76,7 @@ impl Scan {
             digest: None,
             error: None,
             untold: false,
+            update: false,
             offered_unix_ms: now.unix_ms,
             ended_unix_ms: 0,
             wishes: Wishes { priority: self.priority, place, paused: false },
@@ -110,9 +111,9 @@ impl Transfers {
                 Some(view) => Ok(Reply::Transfers(vec![view])),
                 None => Err(unknown(id)),
             },
-            Command::FileAccept { id, to } => {
+            Command::FileAccept { id, to, update } => {
                 let state = self.state(store, id)?;
-                self.accept(id, state, to, step.now)
+                self.accept(id, state, (to, update), step.now)
             }
             Command::FileReject { id, text } => {
                 let state = self.state(store, id)?;
@@ -255,7 +256,7 @@ impl Transfers {
         &mut self,
         id: TransferId,
         state: Option<TransferState>,
-        to: Option<PathBuf>,
+        (to, update): (Option<PathBuf>, bool),
         now: Now,
     ) -> Answer {
         let Some(transfer) = self.receiving.get_mut(&id) else {
@@ -269,7 +270,7 @@ impl Transfers {
             let text = format!("{} is not an absolute path", folder.display());
             return Err(CommandError::new(ErrorKind::Usage, text));
         }
-        transfer.accept(folder, now);
+        transfer.accept(folder, update, now);
         Ok(Reply::Done)
     }
 

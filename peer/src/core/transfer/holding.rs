@@ -48,6 +48,8 @@ pub(super) struct Ranges {
     missing: SpanSet,
     /// Those among them that an earlier run wrote and that are being read again: nobody is asked for them meanwhile.
     doubted: SpanSet,
+    /// Those among the missing that may lie in the folder already: their hashes are asked for first.
+    known: SpanSet,
     /// How often each range arrived broken.
     refused: BTreeMap<u64, u8>,
 }
@@ -57,13 +59,19 @@ impl Ranges {
         Self {
             missing: SpanSet::below(layouted.ranges),
             doubted: SpanSet::from_spans(&layouted.doubted, layouted.ranges),
+            known: SpanSet::from_spans(&layouted.known, layouted.ranges),
             refused: BTreeMap::new(),
         }
     }
 
+    /// Whether hashes are to be asked for, to compare with what is in the folder.
+    pub(super) fn compares(&self) -> bool {
+        !self.known.is_empty()
+    }
+
     /// What to ask for.
     pub(super) fn wanted(&self) -> SpanSet {
-        let mut wanted = self.missing.clone();
+        let mut wanted = if self.compares() { self.known.clone() } else { self.missing.clone() };
         wanted.remove_all(&self.doubted);
         wanted
     }
@@ -71,7 +79,13 @@ impl Ranges {
     /// A range is here, verified; `false` when it was before.
     pub(super) fn arrived(&mut self, range: u64) -> bool {
         self.doubted.remove(range);
+        self.known.remove(range);
         self.missing.remove(range)
+    }
+
+    /// A range is not in the folder as it is offered; `false` when nobody asked to compare it.
+    pub(super) fn differs(&mut self, range: u64) -> bool {
+        self.known.remove(range)
     }
 
     /// What an earlier run wrote has been read again.
@@ -103,7 +117,7 @@ mod tests {
     #[test]
     fn what_an_earlier_run_wrote_is_asked_for_only_when_it_is_spoiled() {
         let span = |start, end| Span { start, end };
-        let mut ranges = Ranges::new(&Layouted { ranges: 10, doubted: vec![span(2, 8)] });
+        let mut ranges = Ranges::new(&Layouted { ranges: 10, doubted: vec![span(2, 8)], known: Vec::new() });
         assert_eq!(ranges.wanted().spans(9), [span(0, 2), span(8, 10)]);
         ranges.checked(&[span(2, 4), span(5, 8)], &[span(4, 5)]);
         assert_eq!(ranges.wanted().spans(9), [span(0, 2), span(4, 5), span(8, 10)]);
@@ -112,8 +126,18 @@ mod tests {
     }
 
     #[test]
+    fn what_lies_in_the_folder_is_compared_before_anything_else_is_asked_for() {
+        let span = |start, end| Span { start, end };
+        let mut ranges = Ranges::new(&Layouted { ranges: 5, doubted: Vec::new(), known: vec![span(1, 3)] });
+        assert_eq!((ranges.compares(), ranges.wanted().spans(9)), (true, vec![span(1, 3)]));
+        assert!(ranges.arrived(1));
+        assert!(ranges.differs(2) && !ranges.differs(2));
+        assert_eq!((ranges.compares(), ranges.wanted().spans(9)), (false, vec![span(0, 1), span(2, 5)]));
+    }
+
+    #[test]
     fn a_range_may_arrive_broken_twice_and_no_more_than_64_ranges_once() {
-        let mut ranges = Ranges::new(&Layouted { ranges: 100, doubted: Vec::new() });
+        let mut ranges = Ranges::new(&Layouted { ranges: 100, doubted: Vec::new(), known: Vec::new() });
         assert_eq!([1, 1, 1].map(|range| ranges.refused(range)), [None, None, Some(3)]);
         assert!((2..65).all(|range| ranges.refused(range).is_none()));
         assert_eq!(ranges.refused(65), Some(1));

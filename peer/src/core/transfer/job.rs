@@ -37,6 +37,8 @@ pub enum TransferJob {
         link: LinkId,
         /// Which range.
         range: u64,
+        /// Whether only its hash is sent.
+        compare: bool,
         /// Whether records are sealed.
         sealed: bool,
     },
@@ -57,6 +59,8 @@ pub enum TransferJob {
         bytes: u64,
         /// Whether records must be sealed.
         sealed: bool,
+        /// Whether files that are there already are brought up to date, instead of being left alone.
+        update: bool,
     },
     /// Expect streams of a transfer that is open on this link from now on, and on no other.
     Expect {
@@ -238,6 +242,8 @@ pub struct Layouted {
     pub ranges: u64,
     /// Ranges that an earlier run has written, ascending and apart. They count when they have been checked.
     pub doubted: Vec<Span>,
+    /// Ranges whose files lie in the folder already, as far as path and size tell, ascending and apart.
+    pub known: Vec<Span>,
 }
 
 /// What went wrong, in words for each side: names the file and says what to do.
@@ -266,6 +272,8 @@ pub enum TransferFault {
     Stopped,
     /// Nothing moved on this one stream for too long.
     Stalled,
+    /// What is in the folder is not what is offered: this one range must be sent.
+    Differs,
     /// A file or the disk refuses. The transfer waits until it does not.
     Disk(Failure),
     /// A file or the disk, and waiting would not help: what was offered has changed, say. Ends the transfer.

@@ -139,9 +139,11 @@ impl Receiving {
     }
 
     /// The user, or a setting, accepts the offer.
-    pub(super) fn accept(&mut self, folder: std::path::PathBuf, now: Now) {
+    pub(super) fn accept(&mut self, folder: std::path::PathBuf, update: bool, now: Now) {
         if matches!(self.state, State::Offered) {
-            self.ledger.change().folder = Some(folder);
+            let record = self.ledger.change();
+            record.folder = Some(folder);
+            record.update = update;
             self.ledger.enter(TransferState::Queued, now);
             self.state = State::Queued { backoff: Backoff::default(), retry_at: now.monotonic };
         }
@@ -227,6 +229,7 @@ impl Receiving {
             entries: record.entries,
             bytes: record.bytes,
             sealed: record.sealed,
+            update: record.update,
         }));
         self.holding = Holding::Asked;
     }
@@ -271,15 +274,17 @@ impl Receiving {
     fn ask(&mut self, out: &mut Vec<TransferEffect>) {
         let transfer = self.id();
         let State::Running { link, wanted, .. } = &mut self.state else { return };
-        let ranges = self.holding.ranges().map(|ranges| ranges.wanted());
-        let manifest = ranges.is_none();
+        let ranges = self.holding.ranges();
+        let (manifest, compare) = (ranges.is_none(), ranges.as_ref().is_some_and(|ranges| ranges.compares()));
         let spans = match ranges {
+            // Which ranges are in the folder already is known once the manifest is.
+            None if self.ledger.record.update => Vec::new(),
             None => vec![Span { start: 0, end: u64::MAX }],
-            Some(ranges) => ranges.spans(WANT_SPANS_MAX),
+            Some(ranges) => ranges.wanted().spans(WANT_SPANS_MAX),
         };
         *wanted = SpanSet::from_spans(&spans, u64::MAX);
         let want = List::new(spans).unwrap_or_default();
-        let frame = TransferFrame::Accept { transfer, manifest, want };
+        let frame = TransferFrame::Accept { transfer, manifest, compare, want };
         out.push(TransferEffect::SendFrame { link: *link, frame });
     }
 
@@ -306,10 +311,11 @@ impl Receiving {
         let ranges = Ranges::new(&layouted);
         if let State::Running { heard_at, wanted, .. } = &mut self.state {
             *heard_at = step.now.monotonic;
-            *wanted = ranges.wanted();
+            *wanted = if self.ledger.record.update { SpanSet::default() } else { ranges.wanted() };
         }
         self.holding = Holding::Ranges(ranges);
         self.finish_if_complete(step);
+        self.ask_for_the_rest(step.out);
     }
 
     /// What an earlier run left has been read again: so many bytes in sound ranges, and spoiled ones.
@@ -349,6 +355,11 @@ impl Receiving {
                 TransferFault::Peer(format!("{peer} sent it broken {times} times: {text}"))
             }),
             Err(TransferFault::Stalled) => None,
+            Err(TransferFault::Differs) if ranges.differs(range) => None,
+            Err(TransferFault::Differs) => ranges.refused(range).map(|times| {
+                let peer = &self.ledger.record.peer;
+                TransferFault::Peer(format!("{peer} sent only the hash of a range {times} times"))
+            }),
             Err(fault) => Some(fault),
         };
         if let Some(fault) = fault {
@@ -382,7 +393,10 @@ impl Receiving {
         }
         match fault {
             // The silence is noticed, and it is asked for again.
-            TransferFault::LinkLost | TransferFault::Stopped | TransferFault::Stalled => {}
+            TransferFault::LinkLost
+            | TransferFault::Stopped
+            | TransferFault::Stalled
+            | TransferFault::Differs => {}
             TransferFault::Disk(failure) => self.hold_up(failure, step),
             TransferFault::Lasting(failure) => self.fail(failure, step),
             TransferFault::Peer(text) => self.fail(Failure::shared(text), step),

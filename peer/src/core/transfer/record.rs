@@ -45,6 +45,8 @@ pub struct TransferRecord {
     pub digest: Option<[u8; 32]>,
     /// What went wrong and what to do about it, or why somebody stopped it.
     pub error: Option<String>,
+    /// Whether files that are there already are brought up to date.
+    pub update: bool,
     /// Whether the other side may still wait for word of the end.
     pub untold: bool,
     /// When it was offered here, in Unix milliseconds.

@@ -40,6 +40,8 @@ enum State {
         /// Asked for, and not granted yet.
         wanted: SpanSet,
         in_flight: BTreeSet<u64>,
+        /// Whether only hashes are wanted.
+        compare: bool,
         /// Whether the manifest is on its way.
         listing: bool,
         /// Number of the last grant on this link, for turns.
@@ -68,6 +70,7 @@ pub(super) struct Asked {
     pub(super) link: LinkId,
     pub(super) device: DeviceId,
     pub(super) manifest: bool,
+    pub(super) compare: bool,
     pub(super) want: Vec<Span>,
 }
 
@@ -155,7 +158,8 @@ impl Sending {
         for range in &in_flight {
             wanted.remove(*range);
         }
-        self.state = State::Running { link, wanted, in_flight, listing: listing || lists, turn: 0 };
+        let (compare, listing) = (asked.compare, listing || lists);
+        self.state = State::Running { link, wanted, in_flight, compare, listing, turn: 0 };
         self.claim(asked.device, step.out);
         (self.queued, self.calling) = (false, None);
         self.ledger.hold(None);
@@ -307,11 +311,14 @@ impl Sending {
     /// Grants the next range.
     pub(super) fn grant(&mut self, next_turn: u64) -> Option<TransferEffect> {
         let (transfer, sealed) = (self.id(), self.ledger.record.sealed);
-        let State::Running { link, wanted, in_flight, turn, .. } = &mut self.state else { return None };
+        let State::Running { link, wanted, in_flight, compare, turn, .. } = &mut self.state else {
+            return None;
+        };
         let range = wanted.pop_first()?;
         in_flight.insert(range);
         *turn = next_turn;
-        Some(TransferEffect::Job(TransferJob::SendRange { transfer, link: *link, range, sealed }))
+        let (link, compare) = (*link, *compare);
+        Some(TransferEffect::Job(TransferJob::SendRange { transfer, link, range, compare, sealed }))
     }
 
     /// A range has left, or could not.
@@ -334,7 +341,7 @@ impl Sending {
             Ok(()) | Err(TransferFault::Stopped) => {}
             // The receiver knows what it has, and asks again.
             Err(TransferFault::LinkLost) => self.wait(step.now),
-            Err(TransferFault::Stalled) => {}
+            Err(TransferFault::Stalled | TransferFault::Differs) => {}
             Err(TransferFault::Disk(failure)) => self.hold_up(failure, step),
             Err(TransferFault::Lasting(failure)) => self.fail(failure, step),
             Err(TransferFault::Peer(text)) => self.fail(Failure::shared(text), step),
@@ -386,7 +393,12 @@ impl Sending {
             Err(TransferFault::Disk(failure)) => self.hold_up(failure, step),
             Err(TransferFault::Lasting(failure)) => self.fail(failure, step),
             Err(TransferFault::Peer(text)) => self.fail(Failure::shared(text), step),
-            Err(TransferFault::LinkLost | TransferFault::Stopped | TransferFault::Stalled) => {
+            Err(
+                TransferFault::LinkLost
+                | TransferFault::Stopped
+                | TransferFault::Stalled
+                | TransferFault::Differs,
+            ) => {
                 self.wait(step.now);
             }
         }

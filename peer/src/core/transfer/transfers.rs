@@ -246,6 +246,7 @@ impl Transfers {
             digest: None,
             error: None,
             untold: false,
+            update: false,
             offered_unix_ms: step.now.unix_ms,
             ended_unix_ms: 0,
             wishes: Wishes { place: self.last_place(), ..Wishes::default() },
@@ -262,8 +263,8 @@ impl Transfers {
             step.out.push(TransferEffect::Event(Event::Transfer(receiving.ledger.view(None, step.now))));
         }
         match verdict {
-            Verdict::Accept => receiving.accept(self.settings.folder.clone(), step.now),
-            Verdict::Quarantine => receiving.accept(self.settings.quarantine.clone(), step.now),
+            Verdict::Accept => receiving.accept(self.settings.folder.clone(), false, step.now),
+            Verdict::Quarantine => receiving.accept(self.settings.quarantine.clone(), false, step.now),
             Verdict::Ask => {}
             Verdict::Reject => drop(receiving.stop(EndReason::Rejected, "", step)),
         }
@@ -304,9 +305,9 @@ impl Transfers {
             .filter(|it| it.ledger.record.peer == *address && it.ledger.record.device == Some(device));
         let gone = TransferEffect::SendFrame { link, frame: TransferFrame::Gone { transfer } };
         match frame {
-            TransferFrame::Accept { manifest, want, .. } => match sending {
+            TransferFrame::Accept { manifest, compare, want, .. } => match sending {
                 Some(sending) => {
-                    let asked = Asked { link, device, manifest, want: want.into_vec() };
+                    let asked = Asked { link, device, manifest, compare, want: want.into_vec() };
                     sending.handle_accept(&asked, step);
                 }
                 None => step.out.push(gone),

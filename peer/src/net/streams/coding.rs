@@ -68,11 +68,18 @@ type Prepared = (Vec<Bytes>, RangeHash);
 pub(super) fn prepare(
     source: &Source,
     range: &Range,
-    (transfer, number): (TransferId, u64),
+    (transfer, number, compare): (TransferId, u64, bool),
     key: Option<SealKey>,
 ) -> Result<Prepared, TransferFault> {
     let cutter = |coding| RecordCutter::new(key, &StreamHeader::Range { transfer, range: number, coding });
-    match choose(source, range)? {
+    let coding = if compare { RangeCoding::Known } else { choose(source, range)? };
+    match coding {
+        RangeCoding::Known => {
+            let mut hasher = RangeHasher::new(range);
+            hasher.update(&read(source, range)?);
+            let hash = hasher.finish();
+            Ok((cut(cutter(coding)?, &[], &hash)?, hash))
+        }
         RangeCoding::Plain => plain(source, range, cutter(RangeCoding::Plain)?),
         RangeCoding::Hole => hole(range, cutter(RangeCoding::Hole)?),
         RangeCoding::Zstd => {
@@ -111,6 +118,7 @@ fn choose(source: &Source, range: &Range) -> Result<RangeCoding, DiskError> {
         middle.offset += first.len / 2;
         last.offset += first.len.saturating_sub(SAMPLE_BYTES as u64);
     }
+    let Ok(mut compressor) = Compressor::new(LEVEL) else { return Ok(RangeCoding::Plain) };
     let (mut bytes, mut packed) = (0, 0);
     let mut buffer = [0; SAMPLE_BYTES];
     for sample in samples {
@@ -121,7 +129,7 @@ fn choose(source: &Source, range: &Range) -> Result<RangeCoding, DiskError> {
         let len = usize::try_from(whole - sample.offset).unwrap_or(SAMPLE_BYTES).min(SAMPLE_BYTES);
         source.file(sample.entry)?.read(sample.offset, &mut buffer[..len])?;
         bytes += len;
-        packed += zstd::bulk::compress(&buffer[..len], LEVEL).map_or(len, |packed| packed.len());
+        packed += compressor.compress(&buffer[..len]).map_or(len, |packed| packed.len());
     }
     Ok(if pays(bytes, packed) { RangeCoding::Zstd } else { RangeCoding::Plain })
 }

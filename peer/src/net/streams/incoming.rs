@@ -37,6 +37,7 @@ pub(super) struct Promise {
     pub(super) entries: u64,
     pub(super) bytes: u64,
     pub(super) sealed: bool,
+    pub(super) update: bool,
 }
 
 /// A transfer that we receive.
@@ -298,6 +299,10 @@ impl TransferShell {
     ) -> Result<(), RangeError> {
         let Awaited { number, range, coding, staging } = awaited;
         let len = usize::try_from(range.bytes()).unwrap_or(usize::MAX);
+        if coding == RangeCoding::Known && !incoming.promise.update {
+            let fault = TransferFault::Peer(format!("{} was not sent", staging.file_of(number)));
+            return Err(RangeError::Fault(StreamClose::Unexpected, fault));
+        }
         let mut body = Body { incoming, records, buffer: self.buffer(len + TRAILER_ROOM), len };
         let (hash, trailer) = match coding {
             RangeCoding::Plain => {
@@ -320,6 +325,20 @@ impl TransferShell {
                 let trailer = body.read_trailer().await?;
                 body.buffer[..len].fill(0);
                 (hash, trailer)
+            }
+            RangeCoding::Known => {
+                let trailer = body.read_trailer().await?;
+                let (known, of, mut buffer) =
+                    (Arc::clone(&staging), range.clone(), std::mem::take(&mut body.buffer));
+                let (hash, buffer) = blocking(move || (known.known(&of, &mut buffer[..len]), buffer)).await;
+                body.buffer = buffer;
+                match hash {
+                    Some(hash) if hash.hash == trailer.hash => (hash, trailer),
+                    Some(_) | None => {
+                        self.give_back(body.buffer);
+                        return Err(RangeError::Fault(StreamClose::Unexpected, TransferFault::Differs));
+                    }
+                }
             }
         };
         if hash.hash != trailer.hash {

@@ -86,7 +86,7 @@ impl Arriving {
         }
         writer.finish()?;
         let spool = Spool::open(spool_path(transfers, promise.transfer))?;
-        Ok(Staging::open(transfers, promise.folder, promise.transfer, spool)?)
+        Ok(Staging::open(transfers, (promise.folder, promise.update), promise.transfer, spool)?)
     }
 }
 
@@ -115,9 +115,10 @@ impl TransferShell {
                 records.stop(match fault {
                     TransferFault::Disk(_) | TransferFault::Lasting(_) => StreamClose::Disk,
                     TransferFault::Stalled => StreamClose::Stalled,
-                    TransferFault::LinkLost | TransferFault::Stopped | TransferFault::Peer(_) => {
-                        StreamClose::BadRecord
-                    }
+                    TransferFault::LinkLost
+                    | TransferFault::Stopped
+                    | TransferFault::Differs
+                    | TransferFault::Peer(_) => StreamClose::BadRecord,
                 });
                 (None, Err(fault))
             }

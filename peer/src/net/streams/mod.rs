@@ -141,12 +141,21 @@ impl TransferShell {
             TransferJob::SendManifest { transfer, link, sealed } => {
                 self.send_manifest(transfer, link, sealed)
             }
-            TransferJob::SendRange { transfer, link, range, sealed } => {
-                self.send_range(transfer, link, range, sealed);
+            TransferJob::SendRange { transfer, link, range, compare, sealed } => {
+                self.send_range((transfer, range), link, compare, sealed);
             }
             TransferJob::Digest { transfer } => self.digest(transfer),
-            TransferJob::Open { transfer, folder, manifest, name, entries, bytes, sealed } => {
-                self.open(incoming::Promise { transfer, folder, manifest, name, entries, bytes, sealed });
+            TransferJob::Open { transfer, folder, manifest, name, entries, bytes, sealed, update } => {
+                self.open(incoming::Promise {
+                    transfer,
+                    folder,
+                    manifest,
+                    name,
+                    entries,
+                    bytes,
+                    sealed,
+                    update,
+                });
             }
             TransferJob::Expect { transfer, link } => {
                 if let Some(incoming) = lock(&self.0.incoming).get(&transfer) {

@@ -71,7 +71,8 @@ impl TransferShell {
 
 /// What is known of a transfer that has just been opened.
 pub(super) fn layouted(staging: &Staging) -> Layouted {
-    Layouted { ranges: staging.layout().ranges(), doubted: staging.tally().noted().spans(usize::MAX) }
+    let doubted = staging.tally().noted().spans(usize::MAX);
+    Layouted { ranges: staging.layout().ranges(), doubted, known: staging.known_ranges().spans(usize::MAX) }
 }
 
 /// What an earlier run left, if it is what was promised.
@@ -81,7 +82,12 @@ fn reopen(transfers: &Path, promise: &Promise) -> Result<Option<Staging>, Transf
     if path.exists() {
         match Spool::open(path) {
             Ok(spool) if spool_fits(&spool, promise) => {
-                return Ok(Some(Staging::open(transfers, promise.folder.clone(), transfer, spool)?));
+                return Ok(Some(Staging::open(
+                    transfers,
+                    (promise.folder.clone(), promise.update),
+                    transfer,
+                    spool,
+                )?));
             }
             // The sender has it still.
             Ok(_) | Err(DiskError::Spool { .. }) => {

@@ -83,10 +83,16 @@ impl TransferShell {
         });
     }
 
-    pub(super) fn send_range(&self, transfer: TransferId, link: LinkId, range: u64, sealed: bool) {
+    pub(super) fn send_range(
+        &self,
+        (transfer, range): (TransferId, u64),
+        link: LinkId,
+        compare: bool,
+        sealed: bool,
+    ) {
         let (shell, outgoing) = (self.clone(), self.outgoing(transfer));
         self.outgoing(transfer).tasks.spawn(&self.0.runtime, async move {
-            let result = shell.try_send_range(&outgoing, (transfer, range), link, sealed).await;
+            let result = shell.try_send_range(&outgoing, (transfer, range, compare), link, sealed).await;
             shell.report(TransferReport::RangeSent { transfer, link, range, result }).await;
         });
     }
@@ -149,7 +155,7 @@ impl TransferShell {
     async fn try_send_range(
         &self,
         outgoing: &Arc<Outgoing>,
-        (transfer, range): (TransferId, u64),
+        (transfer, range, compare): (TransferId, u64, bool),
         link: LinkId,
         sealed: bool,
     ) -> Result<u64, TransferFault> {
@@ -159,7 +165,7 @@ impl TransferShell {
         let (mut bulk, key) = self.open_stream(link, sealed).await?;
         tracing::debug!(%transfer, range, bytes, "sending a range");
         let read = move || {
-            let (records, hash) = prepare(&source, &content, (transfer, range), key)?;
+            let (records, hash) = prepare(&source, &content, (transfer, range, compare), key)?;
             source.note(range, &content, &hash)?;
             Ok::<_, TransferFault>(records)
         };

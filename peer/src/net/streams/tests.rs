@@ -2,6 +2,8 @@
 
 mod codings;
 mod folders;
+mod hostile;
+mod update;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -131,6 +133,7 @@ impl Pair {
             entries: promised.entries,
             bytes: promised.bytes,
             sealed,
+            update: false,
         });
     }
 
@@ -166,7 +169,8 @@ impl Pair {
     }
 
     fn send(&self, range: u64, sealed: bool) {
-        self.alice.shell.perform(TransferJob::SendRange { transfer: ID, link: LINK, range, sealed });
+        let compare = false;
+        self.alice.shell.perform(TransferJob::SendRange { transfer: ID, link: LINK, range, compare, sealed });
     }
 
     async fn received(&mut self) -> (u64, Result<u64, TransferFault>) {
@@ -522,25 +526,6 @@ async fn records_that_break_the_rules_are_refused() {
         let (range, result) = pair.received().await;
         assert!(matches!((range, &result), (0, Err(TransferFault::Peer(_)))), "{result:?}");
     }
-}
-
-#[test]
-fn what_was_given_up_prepares_no_folder() {
-    let folder = PathBuf::from("/nowhere");
-    let (transfer, manifest) = (TransferId::new([1; 16]), [0; 32]);
-    let promise = incoming::Promise {
-        transfer,
-        folder,
-        manifest,
-        name: "a".into(),
-        entries: 0,
-        bytes: 0,
-        sealed: false,
-    };
-    let incoming = Incoming::new(promise);
-    incoming.abandon();
-    let prepared: Result<(), _> = incoming.prepare(|| panic!("it was given up"));
-    assert_eq!(prepared, Err(TransferFault::Stopped));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -272,7 +272,7 @@ fn a_receiver_that_asks_again_and_again_makes_no_more_work_than_one_that_asks_on
     while world.deliver_frame() {}
     let link = LinkId(1);
     let want = || List::new(vec![Span { start: 0, end: u64::MAX }]).unwrap();
-    let accept = || TransferFrame::Accept { transfer: id, manifest: true, want: want() };
+    let accept = || TransferFrame::Accept { transfer: id, manifest: true, compare: false, want: want() };
     let digests = |world: &World| {
         world.jobs.iter().filter(|(_, job)| matches!(job, TransferJob::Digest { .. })).count()
     };
@@ -389,7 +389,7 @@ fn another_device_that_accepts_later_is_told_that_it_is_gone() {
     let up = TransferInput::LinkUp { link, address: Who::Bob.address(), device, path: PathKind::Lan };
     world.input(Who::Alice, up);
     let want = List::new(vec![Span { start: 0, end: 9 }]).unwrap();
-    let frame = TransferFrame::Accept { transfer: id, manifest: true, want };
+    let frame = TransferFrame::Accept { transfer: id, manifest: true, compare: false, want };
     world.input(Who::Alice, TransferInput::Frame { link, frame });
     assert!(world.frames.contains(&(Who::Bob, link, TransferFrame::Gone { transfer: id })));
     let link = LinkId(51);

@@ -309,7 +309,7 @@ impl World {
         }
         let span = |range: &u64| Span { start: *range, end: range + 1 };
         let doubted = staged.ranges.keys().map(span).collect();
-        let result = Ok(Held::Manifest(Layouted { ranges, doubted }));
+        let result = Ok(Held::Manifest(Layouted { ranges, doubted, known: Vec::new() }));
         side.reports.push_back(TransferReport::Opened { transfer, result });
         for (range, is_sound) in std::mem::take(&mut staged.ranges) {
             let (mut sound, mut spoiled) = (Vec::new(), Vec::new());
@@ -375,7 +375,7 @@ impl World {
                 Err(TransferFault::Disk(refusal()))
             } else {
                 side.disk.insert(transfer, Staged::default());
-                Ok(Layouted { ranges, doubted: Vec::new() })
+                Ok(Layouted { ranges, doubted: Vec::new(), known: Vec::new() })
             };
             side.reports.push_back(TransferReport::ManifestReceived { transfer, result });
             return Ok(());
@@ -480,7 +480,10 @@ impl World {
     }
 
     pub(super) fn accept(&mut self, id: TransferId) {
-        assert_eq!(self.command(Who::Bob, Command::FileAccept { id, to: None }), Ok(Reply::Done));
+        assert_eq!(
+            self.command(Who::Bob, Command::FileAccept { id, to: None, update: false }),
+            Ok(Reply::Done)
+        );
         while self.deliver_report(Who::Bob) {}
     }
 

@@ -130,3 +130,23 @@ async fn a_single_file_must_be_called_what_the_offer_said() {
     assert_eq!(pair.manifest_received().await, Err(TransferFault::Peer(text.to_owned())));
     assert!(tree(&pair.arrived()).is_empty());
 }
+
+#[test]
+fn what_was_given_up_prepares_no_folder() {
+    let folder = PathBuf::from("/nowhere");
+    let (transfer, manifest) = (TransferId::new([1; 16]), [0; 32]);
+    let promise = incoming::Promise {
+        transfer,
+        folder,
+        manifest,
+        name: "a".into(),
+        entries: 0,
+        bytes: 0,
+        sealed: false,
+        update: false,
+    };
+    let incoming = Incoming::new(promise);
+    incoming.abandon();
+    let prepared: Result<(), _> = incoming.prepare(|| panic!("it was given up"));
+    assert_eq!(prepared, Err(TransferFault::Stopped));
+}
