@@ -3,12 +3,13 @@
 #![allow(clippy::unwrap_used, reason = "a helper of a test fails like the test itself")]
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
 use hobnob_nat::{
-    AdmissionLimits, DialError, Endpoint, EstablishError, ServerIdentity, exporter, raise_session_limits,
-    remote_address,
+    AdmissionLimits, DialError, Endpoint, EstablishError, ServerIdentity, Strangers, System, exporter,
+    raise_session_limits, remote_address,
 };
 use hobnob_wire::session::EXPORTER_LABEL;
 use tokio::net::UdpSocket;
@@ -67,7 +68,9 @@ async fn another_certificate_than_the_pinned_one_is_refused_and_both_pins_are_to
 
 #[tokio::test]
 async fn a_peer_is_not_taken_for_a_rendezvous() {
-    let (other, peer) = (peer(), peer());
+    let strangers = Strangers::Admitted;
+    let other = Endpoint::peer_on(Arc::new(System), LOOPBACK.parse().unwrap(), strangers).unwrap();
+    let peer = peer();
     let addr = other.local_addr().unwrap();
     let (dialed, accepted) = tokio::join!(peer.open_session(addr, identity().pin()), async {
         other.accept().await.unwrap().establish().await
