@@ -43,7 +43,6 @@ async fn an_idle_link_costs_a_megabyte_a_day_at_most() {
         // Checks for better paths have ended by then.
         sleep(HOUR).await;
         for (side, bytes) in per_day(&world).await.into_iter().enumerate() {
-            println!("{kind:?}, side {side}: {bytes} bytes a day");
             assert!(bytes <= DAY_BYTES_MAX, "{kind:?}, side {side}: {bytes} bytes a day");
             assert_eq!(world.report(side).await.kind, kind);
         }
