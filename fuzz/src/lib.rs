@@ -206,7 +206,7 @@ pub fn binding(bytes: &[u8]) {
     let grant = RelayGrant { allocation, key: allocation_key(allocation), reflectors: List::default() };
     let mut binding = Binding::new();
     let mut now = Duration::ZERO;
-    binding.grant(Some(Access { relay, grant, reflects: true }), now);
+    binding.grant(Some(Access { relay, v4: None, grant, reflects: true }), now);
     for step in bytes.chunks(STEP_BYTES) {
         now += Duration::from_millis(u64::from(step[0]) * 100);
         binding.tick(now);

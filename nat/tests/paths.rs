@@ -74,7 +74,8 @@ impl Pair {
             let reach = own.reach().unwrap();
             let grant = RelayGrant { allocation, key: key(allocation), reflectors: List::default() };
             let rendezvous = rendezvous.local_addr().unwrap();
-            reach.session(Some(Session { rendezvous, grant: Some(grant), loopback: Loopback::Allowed }));
+            let (grant, loopback) = (Some(grant), Loopback::Allowed);
+            reach.session(Some(Session { rendezvous, v4: None, grant, loopback }));
             reach.channel(other, Some(CHANNEL));
             let mut own = reach.own();
             timeout(PATIENCE, own.wait_for(|own| own.relay_rtt.is_some())).await.unwrap().unwrap();

@@ -4,7 +4,11 @@
 //! Everything is asked at once when a session begins or the network changes, so that the own reflexive address is known one round
 //! trip later. Requests that are not answered are repeated with a new transaction. When the NAT shows another port to each
 //! reflector, a fresh socket is asked for too, which tells how the NAT chooses ports.
+//!
+//! Who reaches the relay by IPv6 asks its address of IPv4 as well, and its reflectors there: that family has the NATs. As
+//! the session does not keep that mapping, the relay is asked there again and again.
 
+mod access;
 mod keep_alive;
 mod question;
 mod survey;
@@ -15,9 +19,7 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use hobnob_wire::datagram::{Channel, Cookie, Datagram, Transaction, Unproved};
-use hobnob_wire::ids::DeviceId;
-use hobnob_wire::signal::RelayGrant;
+use hobnob_wire::datagram::{Cookie, Datagram, Transaction, Unproved};
 
 use self::keep_alive::KeepAlive;
 use self::question::Question;
@@ -25,32 +27,9 @@ use self::survey::{Hand, Surveying};
 use super::agent::{SocketId, Way};
 use super::mapping::Observation;
 
+pub use self::access::{Access, Helper};
 pub use self::keep_alive::{INTERVAL_MAX, INTERVAL_MIN, INTERVAL_UNUSED};
 pub use self::survey::{POSTS_MAX, Post, Survey};
-
-/// Access to a relay and its reflectors, for the time of one session.
-#[derive(Clone, Debug)]
-pub struct Access {
-    /// Where the relay is: where the session was dialed.
-    pub relay: SocketAddr,
-    /// The place there.
-    pub grant: RelayGrant,
-    /// Whether the relay and its reflectors are asked where they see us. By another road than UDP they do not.
-    pub reflects: bool,
-}
-
-/// A contact that forwards to a peer, in place of the relay of the rendezvous.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Helper {
-    /// The contact's device.
-    pub device: DeviceId,
-    /// Its address, a path to which is proved.
-    pub at: SocketAddr,
-    /// Our place there.
-    pub grant: RelayGrant,
-    /// Where it forwards to the peer.
-    pub channel: Channel,
-}
 
 /// What is to be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,6 +69,8 @@ struct Place {
     rtt: Option<Duration>,
     /// In the order of asking; those of a fresh socket last.
     probes: Vec<Probe>,
+    /// What keeps the mapping of the main socket towards [`Access::v4`].
+    keep_v4: KeepAlive,
     fresh: Fresh,
     survey: Option<Surveying>,
 }
@@ -98,7 +79,8 @@ struct Place {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fresh {
     NotNeeded,
-    Wanted,
+    /// To ask this address from.
+    Wanted(SocketAddr),
     Open(SocketId),
     Done,
 }
@@ -158,16 +140,14 @@ impl Binding {
 
     /// The socket of [`Output::OpenSocket`], or `None` when there is none to be had.
     pub fn fresh_socket(&mut self, socket: Option<SocketId>, now: Duration) {
-        let place = self.place.as_mut().filter(|place| place.fresh == Fresh::Wanted);
-        match (place, socket) {
-            (Some(place), Some(socket)) => {
+        match (self.place.as_mut().map(|place| (place.fresh, place)), socket) {
+            (Some((Fresh::Wanted(to), place)), Some(socket)) => {
                 place.fresh = Fresh::Open(socket);
-                let way = Way { via: socket, to: place.access.relay };
-                place.probes.push(Probe { way, question: Question::asked(now), seen: None });
+                place.probes.push(Probe::new(Way { via: socket, to }, now));
             }
-            (Some(place), None) => place.fresh = Fresh::Done,
-            (None, Some(socket)) => self.outputs.push_back(Output::CloseSocket(socket)),
-            (None, None) => {}
+            (Some((Fresh::Wanted(_), place)), None) => place.fresh = Fresh::Done,
+            (_, Some(socket)) => self.outputs.push_back(Output::CloseSocket(socket)),
+            (_, None) => {}
         }
         self.tick(now);
     }
@@ -226,7 +206,9 @@ impl Binding {
         let place = self.place.as_ref()?;
         let questions = place.probes.iter().map(|probe| &probe.question).chain([&place.bind]);
         let survey = place.survey.as_ref().and_then(Surveying::due);
-        questions.filter_map(Question::due).chain([place.keep_alive.due()]).chain(survey).min()
+        let keep_v4 = place.v4().map(|_| place.keep_v4.due());
+        let others = [Some(place.keep_alive.due()), survey, keep_v4].into_iter().flatten();
+        questions.filter_map(Question::due).chain(others).min()
     }
 
     /// Whether the relay forwards to us.
@@ -245,7 +227,8 @@ impl Binding {
     #[must_use]
     pub fn is_complete(&self) -> bool {
         let is_settled = |place: &Place| {
-            place.fresh != Fresh::Wanted && place.probes.iter().all(|probe| probe.question.due().is_none())
+            !matches!(place.fresh, Fresh::Wanted(_))
+                && place.probes.iter().all(|probe| probe.question.due().is_none())
         };
         self.place.as_ref().is_none_or(is_settled)
     }
@@ -271,25 +254,15 @@ impl Binding {
     }
 }
 
+impl Probe {
+    fn new(way: Way, now: Duration) -> Self {
+        Self { way, question: Question::asked(now), seen: None }
+    }
+}
+
 impl Place {
     fn new(access: Access, count: u64, is_wanted: bool, now: Duration) -> Self {
-        let mut asked: Vec<SocketAddr> = Vec::new();
-        if access.reflects {
-            asked.push(access.relay);
-            for reflector in access.grant.reflectors.iter() {
-                let mut at = SocketAddr::from(*reflector);
-                if at.ip().is_unspecified() {
-                    at.set_ip(access.relay.ip());
-                }
-                if !asked.contains(&at) && at.port() != 0 {
-                    asked.push(at);
-                }
-            }
-        }
-        let probe = |to| {
-            let way = Way { via: SocketId::MAIN, to };
-            Probe { way, question: Question::asked(now), seen: None }
-        };
+        let asked = access.reflectors();
         Self {
             access,
             count,
@@ -298,10 +271,16 @@ impl Place {
             keep_alive: KeepAlive::new(is_wanted, now),
             bound: None,
             rtt: None,
-            probes: asked.into_iter().map(probe).collect(),
+            probes: asked.into_iter().map(|at| Probe::new(Way::main(at), now)).collect(),
+            keep_v4: KeepAlive::new(true, now),
             fresh: Fresh::NotNeeded,
             survey: None,
         }
+    }
+
+    /// The relay by IPv4, if it is asked beside the one of the session.
+    fn v4(&self) -> Option<Way> {
+        self.access.v4.filter(|_| self.access.reflects).map(Way::main)
     }
 
     fn rebind(&mut self, now: Duration) {
@@ -312,8 +291,14 @@ impl Place {
 
     fn look_again(&mut self, now: Duration) {
         self.rebind(now);
+        self.ask_again(|_| true, now);
+    }
+
+    /// Asks those again where the main socket is seen, and a fresh one if need be.
+    fn ask_again(&mut self, whom: impl Fn(Way) -> bool, now: Duration) {
         self.probes.retain(|probe| probe.way.via == SocketId::MAIN);
-        self.probes.iter_mut().for_each(|probe| probe.question = Question::asked(now));
+        let asked = self.probes.iter_mut().filter(|probe| whom(probe.way));
+        asked.for_each(|probe| probe.question = Question::asked(now));
         if self.fresh == Fresh::Done {
             self.fresh = Fresh::NotNeeded;
         }
@@ -353,6 +338,7 @@ impl Place {
 
     /// Asks what is due.
     fn ask(&mut self, outputs: &mut VecDeque<Output>, now: Duration) {
+        self.tend_v4(now);
         let (allocation, key) = (self.access.grant.allocation, &self.access.grant.key);
         if self.keep_alive.due() <= now {
             self.keep_alive.asked(now);
@@ -391,26 +377,68 @@ impl Place {
         self.go_on_with_survey(outputs, now);
     }
 
-    /// Has a fresh socket opened when the NAT chooses a port for each destination, and closed when it has answered.
-    fn tend_fresh_socket(&mut self, outputs: &mut VecDeque<Output>) {
-        if self.probes.iter().any(|probe| probe.question.due().is_some()) {
-            return;
+    /// Keeps the mapping of IPv4 that the session does not keep. When nobody answers there any more, what was seen there
+    /// holds no longer.
+    fn tend_v4(&mut self, now: Duration) {
+        let Some(way) = self.v4() else { return };
+        let Some(probe) = self.probes.iter_mut().find(|probe| probe.way == way) else { return };
+        if self.keep_v4.due() <= now {
+            self.keep_v4.asked(now);
+            if probe.question.due().is_none() {
+                probe.question = Question::asked(now);
+            }
         }
+        let is_given_up =
+            probe.question.is_unanswered() && probe.question.due().is_some_and(|due| due <= now);
+        if is_given_up {
+            self.keep_v4.want(false);
+            self.probes.iter_mut().filter(|probe| probe.way.to.is_ipv4()).for_each(|probe| probe.seen = None);
+        }
+    }
+
+    /// The relay has answered by IPv4: what the others there said holds only as long as it sees us at the same address.
+    fn hear_v4(&mut self, way: Way, former: Option<SocketAddr>, seen: SocketAddr, now: Duration) {
+        let is_other = |other: Way| other != way && other.to.is_ipv4();
+        let settled = |probe: &Probe| !is_other(probe.way) || probe.question.due().is_none();
+        let moved = former.map_or_else(|| self.probes.iter().all(settled), |former| former != seen);
+        self.keep_v4.want(true);
+        self.keep_v4.answered(former.is_some() && moved, now);
+        if moved {
+            self.ask_again(is_other, now);
+        }
+    }
+
+    /// Has a fresh socket opened when the NAT chooses a port for each destination, and closed when it has been answered.
+    fn tend_fresh_socket(&mut self, outputs: &mut VecDeque<Output>) {
         match self.fresh {
             Fresh::NotNeeded => {
-                let mut seen = self.probes.iter().filter_map(|probe| probe.seen);
-                let first = seen.next();
-                if seen.any(|other| Some(other) != first) {
-                    self.fresh = Fresh::Wanted;
-                    outputs.push_back(Output::OpenSocket(self.access.relay));
-                }
+                let Some(to) = self.chosen_for_each() else { return };
+                self.fresh = Fresh::Wanted(to);
+                outputs.push_back(Output::OpenSocket(to));
             }
             Fresh::Open(socket) => {
-                self.fresh = Fresh::Done;
-                outputs.push_back(Output::CloseSocket(socket));
+                let mut asked = self.probes.iter().filter(|probe| probe.way.via == socket);
+                if asked.all(|probe| probe.question.due().is_none()) {
+                    self.fresh = Fresh::Done;
+                    outputs.push_back(Output::CloseSocket(socket));
+                }
             }
-            Fresh::Wanted | Fresh::Done => {}
+            Fresh::Wanted(_) | Fresh::Done => {}
         }
+    }
+
+    /// Who was the first to answer of a family, IPv4 first, in which all have been asked and not all see the same.
+    fn chosen_for_each(&self) -> Option<SocketAddr> {
+        let of_family = |is_v4: bool| {
+            let family = || self.probes.iter().filter(move |probe| probe.way.to.is_ipv4() == is_v4);
+            if family().any(|probe| probe.question.due().is_some()) {
+                return None;
+            }
+            let mut answered = family().filter(|probe| probe.seen.is_some());
+            let first = answered.next()?;
+            answered.any(|other| other.seen != first.seen).then_some(first.way.to)
+        };
+        of_family(true).or_else(|| of_family(false))
     }
 
     fn hear(&mut self, way: Way, datagram: &Datagram, now: Duration) -> bool {
@@ -448,9 +476,13 @@ impl Place {
                 let Some(probe) = self.probes.iter_mut().find(|probe| probe.way == way) else { return false };
                 let Some(rtt) = probe.question.answered(transaction, now) else { return false };
                 probe.question.settle();
-                probe.seen = Some(seen.into());
+                let seen = SocketAddr::from(seen);
+                let former = probe.seen.replace(seen);
                 if is_relay {
                     self.rtt = Some(rtt);
+                }
+                if self.v4() == Some(way) {
+                    self.hear_v4(way, former, seen, now);
                 }
                 true
             }

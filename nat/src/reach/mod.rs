@@ -45,6 +45,8 @@ const EVENTS_MAX: usize = 1024;
 pub struct Session {
     /// The address that the session was dialed at: that of the rendezvous, or of the road to it.
     pub rendezvous: SocketAddr,
+    /// An address of IPv4 that the name of the rendezvous leads to, where the session was dialed at one of IPv6.
+    pub v4: Option<SocketAddr>,
     /// The place at the relay, if the rendezvous has one and has told.
     pub grant: Option<RelayGrant>,
     /// Whether the session runs over loopback, so that peers may be on this machine.

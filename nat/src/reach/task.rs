@@ -145,7 +145,8 @@ impl Task {
     /// A contact forwards to a device.
     fn helper(&mut self, device: DeviceId, helper: Helper, own: &Local) {
         let Helper { device: by, at, grant, channel } = helper;
-        if !self.helpers.take(by, Access { relay: address::canonical(at), grant, reflects: false }) {
+        let access = Access { relay: address::canonical(at), v4: None, grant, reflects: false };
+        if !self.helpers.take(by, access) {
             return tracing::warn!("there are too many helpers: one is not used");
         }
         let conduit = Conduit { channel, helper: Some(address::canonical(at)) };
@@ -252,8 +253,8 @@ impl Task {
             self.peers.drop_channels(Forwarder::Rendezvous);
         }
         let access = self.session.as_ref().and_then(|session| {
-            let (relay, grant) = (session.rendezvous, session.grant.clone()?);
-            Some(Access { relay, grant, reflects: !address::is_virtual(relay) })
+            let (relay, v4, grant) = (session.rendezvous, session.v4, session.grant.clone()?);
+            Some(Access { relay, v4, grant, reflects: !address::is_virtual(relay) })
         });
         let changed = self.place.grant(access);
         self.after_place(changed);

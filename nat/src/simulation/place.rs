@@ -37,6 +37,8 @@ pub enum Place {
     V6Only,
     /// Behind a port-restricted NAT, with an IPv6 address that leads nowhere.
     BrokenV6,
+    /// Behind a port-restricted NAT, with IPv6 behind a firewall: the session goes by IPv6.
+    DualStack,
     /// Behind a NAT that drops all UDP.
     UdpBlocked,
     /// Behind a port-restricted NAT; two in this place share the network.
@@ -61,6 +63,9 @@ impl Place {
         Self::UdpBlocked,
     ];
 
+    /// Those beside it.
+    pub const BESIDE: [Self; 3] = [Self::DualStack, Self::Lan, Self::Poisonable];
+
     /// The word for it.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -75,6 +80,7 @@ impl Place {
             Self::Hairpin => "hairpin",
             Self::V6Only => "v6-only",
             Self::BrokenV6 => "broken-v6",
+            Self::DualStack => "dual-stack",
             Self::UdpBlocked => "udp-blocked",
             Self::Lan => "lan",
             Self::Poisonable => "poisonable",
@@ -111,6 +117,11 @@ impl Place {
                 let home = IpAddr::from([100, 64, number, 2]);
                 internet.add_router(carrier, home, Behavior::port_restricted(), &Shape::default())
             }
+            Self::DualStack => {
+                let home = behind(Behavior::port_restricted());
+                internet.add_firewall(RealmId::PUBLIC, home, Behavior::port_restricted(), line);
+                home
+            }
             Self::V6Only => {
                 let home = internet.add_realm();
                 internet.add_firewall(RealmId::PUBLIC, home, Behavior::port_restricted(), line);
@@ -127,7 +138,7 @@ impl Place {
         match self {
             Self::Open => internet.add_host(realm, &[IpAddr::from([203, 0, 113, 100 + number]), v6], line),
             Self::V6Only => internet.add_host(realm, &[v6], &inside),
-            Self::BrokenV6 => internet.add_host(realm, &[private, v6], &inside),
+            Self::BrokenV6 | Self::DualStack => internet.add_host(realm, &[private, v6], &inside),
             Self::FullCone
             | Self::AddressRestricted
             | Self::PortRestricted
@@ -152,7 +163,7 @@ impl FromStr for Place {
     type Err = UnknownPlace;
 
     fn from_str(text: &str) -> Result<Self, UnknownPlace> {
-        let all = Self::MATRIX.into_iter().chain([Self::Lan, Self::Poisonable]);
+        let all = Self::MATRIX.into_iter().chain(Self::BESIDE);
         all.into_iter().find(|place| place.as_str() == text).ok_or(UnknownPlace)
     }
 }
@@ -160,6 +171,6 @@ impl FromStr for Place {
 /// The text names no [`Place`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "no such place; there are open, full-cone, address-restricted, port-restricted, symmetric-sequential, symmetric-random, double-nat, hairpin, v6-only, broken-v6, udp-blocked, lan, poisonable"
+    "no such place; there are open, full-cone, address-restricted, port-restricted, symmetric-sequential, symmetric-random, double-nat, hairpin, v6-only, broken-v6, udp-blocked, dual-stack, lan, poisonable"
 )]
 pub struct UnknownPlace;

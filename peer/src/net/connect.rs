@@ -12,7 +12,7 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use hobnob_nat::core::proxy::Proxy;
 use hobnob_nat::core::road::{Chooser, Plan, Road, Roads};
-use hobnob_nat::{Destination, DialError, Endpoint, Tunnel, TunnelError};
+use hobnob_nat::{Destination, DialError, Endpoint, Tunnel, TunnelError, remote_address};
 use hobnob_wire::invite::{Invite, Pin};
 use quinn::Connection;
 use thiserror::Error;
@@ -89,6 +89,19 @@ pub(crate) struct Line {
     pub(crate) connection: Connection,
     /// The tunnel that it runs in, where UDP is blocked. To be kept as long as the connection.
     pub(crate) tunnel: Option<Tunnel>,
+    /// Where the name leads by IPv4, when the connection goes by IPv6.
+    pub(crate) v4: Option<SocketAddr>,
+}
+
+impl Line {
+    /// By UDP, to one of the addresses of the name.
+    fn by_udp(connection: Connection, addresses: &[SocketAddr]) -> Self {
+        let at = remote_address(&connection);
+        // On this machine nobody sees more by the other family.
+        let is_asked = at.is_ipv6() && !at.ip().is_loopback();
+        let v4 = addresses.iter().find(|other| other.is_ipv4() && is_asked).copied();
+        Self { connection, tunnel: None, v4 }
+    }
 }
 
 /// Knows the way to one rendezvous, and learns about it.
@@ -99,7 +112,7 @@ pub(crate) struct Connector {
     proxy: Option<Arc<Proxy>>,
     chooser: Chooser,
     /// Opened by UDP while the session was in a tunnel, for the next session.
-    found: Option<Connection>,
+    found: Option<Line>,
 }
 
 impl Connector {
@@ -111,8 +124,8 @@ impl Connector {
 
     /// Opens a connection: by UDP to whichever address answers first, or in a tunnel where UDP gives no answer.
     pub(crate) async fn connect(&mut self) -> Result<Line, ConnectError> {
-        let line = match self.found.take().filter(|found| found.close_reason().is_none()) {
-            Some(connection) => Line { connection, tunnel: None },
+        let line = match self.found.take().filter(|found| found.connection.close_reason().is_none()) {
+            Some(line) => line,
             None => self.dial().await?,
         };
         self.chooser.opened(if line.tunnel.is_some() { Road::Tunnel } else { Road::Udp });
@@ -138,8 +151,8 @@ impl Connector {
                 },
             }
             let Ok(addresses) = resolve(&self.invite.host, self.invite.port).await else { continue };
-            if let Ok(connection) = self.by_udp(&addresses).await {
-                self.found = Some(connection);
+            if let Ok(line) = self.by_udp(&addresses).await {
+                self.found = Some(line);
                 return;
             }
         }
@@ -153,7 +166,7 @@ impl Connector {
         let addresses = resolve(&self.invite.host, self.invite.port).await?;
         // Nothing blocks UDP between two programs of one machine.
         if addresses.iter().all(|address| address.ip().is_loopback()) {
-            return Ok(Line { connection: self.by_udp(&addresses).await?, tunnel: None });
+            return self.by_udp(&addresses).await;
         }
         let (stalled, stall) = oneshot::channel();
         let udp = async {
@@ -175,7 +188,7 @@ impl Connector {
 
     /// Opens a connection by UDP, to whichever of the addresses answers first. Every address gets its try, a little after the
     /// one before.
-    async fn by_udp(&self, addresses: &[SocketAddr]) -> Result<Connection, ConnectError> {
+    async fn by_udp(&self, addresses: &[SocketAddr]) -> Result<Line, ConnectError> {
         let mut attempts: FuturesUnordered<_> = (0_u32..)
             .zip(addresses)
             .map(|(turn, address)| async move {
@@ -186,7 +199,7 @@ impl Connector {
         let mut worst = nowhere(&self.invite.host);
         while let Some((address, outcome)) = attempts.next().await {
             match outcome.map_err(|error| refused(address, error)) {
-                Ok(connection) => return Ok(connection),
+                Ok(connection) => return Ok(Line::by_udp(connection, addresses)),
                 Err(error) if rank(&error) > rank(&worst) => worst = error,
                 Err(_) => {}
             }
@@ -202,19 +215,19 @@ impl Connector {
         let tunnel = self.endpoint.open_tunnel(&to).await?;
         let connection = self.endpoint.open_session(tunnel.address(), *pin).await?;
         tracing::info!("the rendezvous is reached in a tunnel over TCP");
-        Ok(Line { connection, tunnel: Some(tunnel) })
+        Ok(Line { connection, tunnel: Some(tunnel), v4: None })
     }
 }
 
 /// The first of both roads that is open. A rendezvous that UDP reaches and that is not the right one settles it.
 async fn either(
-    udp: impl Future<Output = Result<Connection, ConnectError>>,
+    udp: impl Future<Output = Result<Line, ConnectError>>,
     tunnel: impl Future<Output = Result<Line, TunnelError>>,
 ) -> Result<Line, ConnectError> {
     let (mut udp, mut tunnel) = (pin!(udp), pin!(tunnel));
     tokio::select! {
         outcome = &mut udp => match outcome {
-            Ok(connection) => Ok(Line { connection, tunnel: None }),
+            Ok(line) => Ok(line),
             Err(ConnectError::Unreachable { at, cause, .. }) => tunnel
                 .await
                 .map_err(|error| ConnectError::Unreachable { at, cause, tunnel: Some(error) }),
@@ -223,7 +236,7 @@ async fn either(
         outcome = &mut tunnel => match outcome {
             Ok(line) => Ok(line),
             Err(error) => match udp.await {
-                Ok(connection) => Ok(Line { connection, tunnel: None }),
+                Ok(line) => Ok(line),
                 Err(ConnectError::Unreachable { at, cause, .. }) => {
                     Err(ConnectError::Unreachable { at, cause, tunnel: Some(error) })
                 }

@@ -3,6 +3,7 @@
 //! One task does it all. What the frames mean is the engine's to say; this says how long to wait before
 //! the next try and tells the user what is wrong.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -125,7 +126,7 @@ impl Session {
             opened = self.open(connector) => opened,
             () = self.inputs.closed() => return End::Stopped,
         };
-        let Opened { line: Line { connection, tunnel }, welcome, send, receive } = match opened {
+        let Opened { line: Line { connection, tunnel, v4 }, welcome, send, receive } = match opened {
             Ok(opened) => opened,
             Err(end) => return end,
         };
@@ -140,9 +141,9 @@ impl Session {
         tracing::info!("the session is up");
         self.current.send_replace(Some(connection.clone()));
         // Its place at the relay, if there is one, is told later.
-        self.reach.session(Some(reached(&connection, None)));
+        self.reach.session(Some(reached(&connection, v4, None)));
         let end = tokio::select! {
-            end = self.read(&connection, receive) => end,
+            end = self.read((&connection, v4), receive) => end,
             () = async {
                 write(queue, send).await;
                 // Without us the relay would forward no goodbye.
@@ -182,7 +183,11 @@ impl Session {
         }
     }
 
-    async fn read(&self, connection: &Connection, mut receive: RecvStream) -> End {
+    async fn read(
+        &self,
+        (connection, v4): (&Connection, Option<SocketAddr>),
+        mut receive: RecvStream,
+    ) -> End {
         loop {
             let input = match read_frame::<ServerFrame>(&mut receive).await {
                 Ok(ServerFrame::Answer { id, answer }) => {
@@ -192,7 +197,7 @@ impl Session {
                     Input::Answered { id, result: Err(RequestError::Refused(refusal)) }
                 }
                 Ok(ServerFrame::Push(Push::Relay(grant))) => {
-                    self.reach.session(Some(reached(connection, Some(grant))));
+                    self.reach.session(Some(reached(connection, v4, Some(grant))));
                     continue;
                 }
                 Ok(ServerFrame::Push(push)) => Input::Pushed(Box::new(push)),
@@ -207,11 +212,11 @@ impl Session {
 }
 
 /// What finding paths needs to know of a session.
-fn reached(connection: &Connection, grant: Option<RelayGrant>) -> RelayAccess {
+fn reached(connection: &Connection, v4: Option<SocketAddr>, grant: Option<RelayGrant>) -> RelayAccess {
     let rendezvous = remote_address(connection);
     // Then peers may be on this machine, too.
     let loopback = if rendezvous.ip().is_loopback() { Loopback::Allowed } else { Loopback::Forbidden };
-    RelayAccess { rendezvous, grant, loopback }
+    RelayAccess { rendezvous, v4, grant, loopback }
 }
 
 /// A session that has just been welcomed.

@@ -140,7 +140,8 @@ fn meet(one: (&Endpoint, u8), other: (&Endpoint, u8)) {
             reflectors: List::new(Vec::new()).unwrap(),
         };
         let rendezvous = SocketAddr::from((Ipv4Addr::LOCALHOST, 9));
-        reach.session(Some(RelayAccess { rendezvous, grant: Some(grant), loopback: Loopback::Allowed }));
+        let (grant, loopback) = (Some(grant), Loopback::Allowed);
+        reach.session(Some(RelayAccess { rendezvous, v4: None, grant, loopback }));
         let role = Role::of(device(own_seed), device(other_seed));
         let own_key = key(own_seed);
         let exchange = Exchange { attempt, role, policy: Policy::All, own_key, seed: 1 };

@@ -13,6 +13,8 @@ pub enum Expected {
     Counted,
     /// Direct nearly always, since ports have to be guessed.
     Guessed,
+    /// Seldom direct: ports would have to be guessed at an address that nobody vouches for.
+    Unvouched,
     /// Direct when the router is not confused by packets that come before its own side has sent any.
     Confused,
     /// Over the relay.
@@ -23,8 +25,8 @@ pub enum Expected {
 #[must_use]
 pub fn expected([one, other]: [Place; 2]) -> Expected {
     use Place::{
-        AddressRestricted, BrokenV6, DoubleNat, FullCone, Hairpin, Lan, Open, Poisonable, PortRestricted,
-        SymmetricRandom, SymmetricSequential, UdpBlocked, V6Only,
+        AddressRestricted, BrokenV6, DoubleNat, DualStack, FullCone, Hairpin, Lan, Open, Poisonable,
+        PortRestricted, SymmetricRandom, SymmetricSequential, UdpBlocked, V6Only,
     };
     let is = |place| one == place || other == place;
     let is_any = |places: &[Place]| places.iter().any(|place| is(*place));
@@ -34,11 +36,15 @@ pub fn expected([one, other]: [Place; 2]) -> Expected {
     }
     if is(V6Only) {
         // There is no IPv4 on one side, and no IPv6 that works on the other.
-        let both_v6 = [one, other].iter().all(|place| matches!(place, V6Only | Open));
+        let both_v6 = [one, other].iter().all(|place| matches!(place, V6Only | Open | DualStack));
         return if both_v6 { Expected::Direct } else { Expected::Relayed };
     }
     if is(Poisonable) && !is_any(&[Open, FullCone, AddressRestricted]) {
         return Expected::Confused;
+    }
+    if is(DualStack) && is(SymmetricRandom) {
+        // The rendezvous vouches for the address that the session comes from, which is one of IPv6.
+        return Expected::Unvouched;
     }
     if is(SymmetricRandom) {
         return if is_any(&[Open, FullCone, AddressRestricted]) {

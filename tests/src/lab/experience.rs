@@ -121,7 +121,7 @@ fn is_fine(expected: Expected, sides: &[Side]) -> bool {
         Expected::Relayed => sides.iter().all(|side| {
             matches!(side.path.as_str(), "relayed" | "tunnelled") && side.why_not_direct.is_some()
         }),
-        Expected::Confused => sides.iter().all(|side| side.path != "none"),
+        Expected::Confused | Expected::Unvouched => sides.iter().all(|side| side.path != "none"),
     }
 }
 

@@ -134,7 +134,10 @@ fn watch(people: &[Person; 2], expected: Expected, begun: Instant) {
     while begun.elapsed() < DIRECT_WITHIN && !are_direct() {
         let [alice, bob] = people;
         let is_over = |one: &Person, other: &Person| !is_being_tried(&report(one, other));
-        if expected == Expected::Relayed && is_over(alice, bob) && is_over(bob, alice) {
+        if matches!(expected, Expected::Relayed | Expected::Unvouched)
+            && is_over(alice, bob)
+            && is_over(bob, alice)
+        {
             return;
         }
         alice.events().wait_for_more(alice.events().count(), ASK_EVERY);

@@ -66,6 +66,7 @@ pub(crate) struct Duel {
     pub(crate) random: Random,
     /// How long a signal takes from side to side.
     pub(crate) signal_takes: Duration,
+    pair: [Place; 2],
     rendezvous: HostId,
     /// Where the relay finds the sides.
     bound: [Option<SocketAddr>; 2],
@@ -96,6 +97,7 @@ impl Duel {
             sides,
             random,
             signal_takes: line.delay * 2,
+            pair,
             rendezvous,
             bound: [None; 2],
             signals: Vec::new(),
@@ -191,7 +193,8 @@ impl Duel {
         let seen = one.observations.values().map(|one| one.seen.ip()).next_back();
         let named =
             |ip: &IpAddr| candidates.iter().any(|one: &Candidate| SocketAddr::from(one.at).ip() == *ip);
-        let witnessed = seen.filter(named);
+        // The rendezvous vouches for where the session comes from.
+        let witnessed = seen.filter(named).filter(|_| self.pair[side] != Place::DualStack);
         Remote { attempt, key, mapping: one.local.mapping, candidates, witnessed }
     }
 

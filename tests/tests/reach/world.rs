@@ -19,7 +19,7 @@ use hobnob_nat::{
 use hobnob_wire::bounded::List;
 use hobnob_wire::datagram::{AllocationId, Channel, DatagramKey};
 use hobnob_wire::ids::{AttemptId, DeviceId};
-use hobnob_wire::signal::{RelayGrant, TransportAddress};
+use hobnob_wire::signal::{Candidate, RelayGrant, TransportAddress};
 use quinn::Connection;
 use tokio::time::{Instant, sleep, timeout};
 use zeroize::Zeroizing;
@@ -42,6 +42,7 @@ pub(crate) struct Peer {
     pub(crate) reach: Reach,
     pub(crate) device: DeviceId,
     allocation: AllocationId,
+    place: Place,
 }
 
 /// All of it. The first peer controls.
@@ -76,7 +77,7 @@ impl World {
         let mut number = 0;
         let peers = hosts.map(|host| {
             number += 1;
-            Peer::new(&simulation, host, number)
+            Peer::new(&simulation, (host, pair[usize::from(number) - 1]), number)
         });
         let world = Self {
             simulation,
@@ -86,30 +87,35 @@ impl World {
             _endpoint: endpoint,
             _reflectors: reflectors,
         };
-        for (peer, place) in world.peers.iter().zip(pair) {
-            world.open_session(peer, place).await;
+        for peer in &world.peers {
+            world.open_session(peer).await;
         }
         world
     }
 
     /// Gives a peer its place at the relay, and waits until it knows what others see of it.
-    async fn open_session(&self, peer: &Peer, place: Place) {
+    async fn open_session(&self, peer: &Peer) {
+        let place = peer.place;
         let key = key(peer.allocation);
         let payer = Payer(peer.allocation.0);
         self.relay.order(Order::Allocate { allocation: peer.allocation, key: key.clone(), payer });
         let port_of = |ip: IpAddr| TransportAddress::from(SocketAddr::new(ip, REFLECTOR_PORT));
         // An unspecified address stands for the rendezvous' own.
+        let by_v4 = SocketAddr::from((RENDEZVOUS_V4, PORT));
+        // By names that have both.
+        let v4 = (place == Place::DualStack).then_some(by_v4);
         let (rendezvous, reflectors) = if place == Place::UdpBlocked {
             (tunnel(&peer.endpoint, &self._endpoint), vec![])
-        } else if place == Place::V6Only {
+        } else if matches!(place, Place::V6Only | Place::DualStack) {
             (SocketAddr::from((RENDEZVOUS_V6, PORT)), vec![port_of(Ipv6Addr::UNSPECIFIED.into())])
         } else {
             let other_ip = SocketAddr::from((RENDEZVOUS_OTHER, PORT)).into();
-            (SocketAddr::from((RENDEZVOUS_V4, PORT)), vec![port_of(Ipv4Addr::UNSPECIFIED.into()), other_ip])
+            (by_v4, vec![port_of(Ipv4Addr::UNSPECIFIED.into()), other_ip])
         };
         let reflectors = List::new(reflectors).unwrap();
         let grant = RelayGrant { allocation: peer.allocation, key, reflectors };
-        peer.reach.session(Some(Session { rendezvous, grant: Some(grant), loopback: Loopback::Forbidden }));
+        let (grant, loopback) = (Some(grant), Loopback::Forbidden);
+        peer.reach.session(Some(Session { rendezvous, v4, grant, loopback }));
         let mut own = peer.reach.own();
         let known = own.wait_for(|own| own.complete && own.relay_rtt.is_some());
         drop(timeout(PATIENCE, known).await.unwrap_or_else(|_| panic!("{place} is not bound")).unwrap());
@@ -166,7 +172,7 @@ impl World {
         let exchange = Exchange { attempt, role, policy: Policy::All, own_key: own_key.clone(), seed };
         own.reach.exchange(other.device, exchange);
         let Local { candidates, mapping, .. } = own.reach.own().borrow().local.clone();
-        let witnessed = outside(&candidates).map(|at| at.ip());
+        let witnessed = vouched(own.place, &candidates);
         Remote { attempt, key: own_key, mapping, candidates, witnessed }
     }
 
@@ -175,7 +181,7 @@ impl World {
         let mut tasks = tokio::task::JoinSet::new();
         for side in 0..2 {
             let (own, other) = (self.peers[side].reach.clone(), self.peers[1 - side].reach.clone());
-            let device = self.peers[side].device;
+            let (device, place) = (self.peers[side].device, self.peers[side].place);
             let (attempt, key) = (self.attempt(), self.check_key(side));
             let mut events = own.events();
             tasks.spawn(async move {
@@ -183,7 +189,7 @@ impl World {
                     if let Event::Signal(_) = event {
                         let Local { candidates, mapping, .. } = own.own().borrow().local.clone();
                         sleep(2 * LINE).await;
-                        let (key, witnessed) = (key.clone(), outside(&candidates).map(|at| at.ip()));
+                        let (key, witnessed) = (key.clone(), vouched(place, &candidates));
                         other.remote(device, Remote { attempt, key, mapping, candidates, witnessed });
                     }
                 }
@@ -233,14 +239,19 @@ impl World {
 }
 
 impl Peer {
-    fn new(simulation: &Simulation, host: HostId, number: u8) -> Self {
+    fn new(simulation: &Simulation, (host, place): (HostId, Place), number: u8) -> Self {
         let machine = simulation.machine(host);
         let listen = SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0));
         let endpoint = Endpoint::peer_on(Arc::new(machine), listen, Strangers::Ignored).unwrap();
         let reach = endpoint.reach().unwrap();
         let device = DeviceId::new([number; 16]);
-        Self { host, endpoint, reach, device, allocation: AllocationId(number.into()) }
+        Self { host, endpoint, reach, device, allocation: AllocationId(number.into()), place }
     }
+}
+
+/// The address that the rendezvous vouches for: where the session comes from, as far as that is one of IPv4.
+fn vouched(place: Place, candidates: &[Candidate]) -> Option<IpAddr> {
+    outside(candidates).filter(|_| place != Place::DualStack).map(|at| at.ip())
 }
 
 fn serve(machine: &Machine) -> (Endpoint, Arc<RelayServer>) {

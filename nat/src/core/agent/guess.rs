@@ -14,7 +14,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use hobnob_wire::signal::{Candidate, CandidateKind, Mapping};
+use hobnob_wire::signal::{CandidateKind, Mapping};
 
 use super::SOCKETS_MAX;
 use super::budget::GUESS_PACKETS_MAX;
@@ -178,19 +178,24 @@ pub(super) fn prospect(local: &Local, told: &Told, random: &mut Random, now: Dur
     }))
 }
 
-/// Whether packets of ours come out at all: somebody sees us at an address of IPv4, or what the NAT does is known.
+/// Whether packets of ours come out at all: somebody sees us at an address of IPv4.
 fn is_outside(local: &Local) -> bool {
-    let v4 = |one: &&Candidate| SocketAddr::from(one.at).is_ipv4();
-    let mut own = local.candidates.iter().filter(v4);
-    own.any(|one| one.kind != CandidateKind::Host || local.mapping != Mapping::Unknown)
+    let mut own = local.candidates.iter().map(|one| (one.kind, SocketAddr::from(one.at)));
+    own.any(|(kind, at)| at.is_ipv4() && is_seen(kind, at, local.mapping))
+}
+
+/// Whether somebody sees whoever has this candidate there: where UDP is blocked, nobody does. Without a NAT that is the
+/// address of an interface.
+fn is_seen(kind: CandidateKind, at: SocketAddr, mapping: Mapping) -> bool {
+    kind != CandidateKind::Host || (mapping == Mapping::NoNat && !candidate::is_local(at.ip()))
 }
 
 /// Where the peer's NAT shows it: its address of IPv4 outside, witnessed if one is, with the port that a counter gave out last.
 fn outside(told: &Told) -> Option<SocketAddr> {
     let of = |kind: CandidateKind| {
         let all = told.candidates.iter().filter(|(known, at)| *known == kind && at.is_ipv4());
-        let outside: Vec<SocketAddr> =
-            all.map(|(_, at)| *at).filter(|at| !candidate::is_local(at.ip())).collect();
+        let seen = all.map(|(_, at)| *at).filter(|at| is_seen(kind, *at, told.mapping));
+        let outside: Vec<SocketAddr> = seen.filter(|at| !candidate::is_local(at.ip())).collect();
         outside.iter().find(|at| told.witnessed == Some(at.ip())).or(outside.first()).copied()
     };
     let first = of(CandidateKind::Reflexive)
@@ -330,6 +335,54 @@ impl Guess {
         match &self.aim {
             Aim::Ports(ways) => ways.len().max(self.ways.len()),
             Aim::Sockets { count, .. } => usize::from(*count),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hobnob_wire::datagram::DatagramKey;
+    use hobnob_wire::signal::Candidate;
+
+    use super::*;
+    use crate::core::candidate::Loopback;
+
+    fn is_guessed(own: (CandidateKind, &str, Mapping), peers: (CandidateKind, &str, Mapping)) -> bool {
+        let at = |text: &str| text.parse::<SocketAddr>().unwrap();
+        let candidates = vec![Candidate { kind: own.0, at: at(own.1).into() }];
+        let local = Local { candidates, mapping: own.2, loopback: Loopback::Forbidden };
+        let told = Told {
+            key: DatagramKey::new([1; 32]),
+            mapping: peers.2,
+            candidates: vec![(peers.0, at(peers.1))],
+            witnessed: None,
+            at: Duration::ZERO,
+        };
+        matches!(prospect(&local, &told, &mut Random::new(1), Duration::ZERO), Prospect::Guess(_))
+    }
+
+    #[test]
+    fn ports_are_guessed_only_between_two_who_are_seen_by_ipv4() {
+        use CandidateKind::{Host, Reflexive};
+        let hard = (Reflexive, "198.51.100.7:4000", Mapping::Random);
+        let seen = [
+            (Reflexive, "203.0.113.7:4000", Mapping::EndpointIndependent),
+            (Host, "203.0.113.7:4000", Mapping::NoNat),
+        ];
+        for seen in seen {
+            assert!(is_guessed(seen, hard) && is_guessed(hard, seen), "{seen:?}");
+        }
+        let unseen = [
+            // UDP is blocked.
+            (Host, "192.168.1.7:4000", Mapping::Unknown),
+            (Host, "203.0.113.7:4000", Mapping::Unknown),
+            // Only IPv6 works, and there is only IPv6.
+            (Host, "192.168.1.7:4000", Mapping::NoNat),
+            (Host, "[2001:db8::7]:4000", Mapping::NoNat),
+            (Reflexive, "[2001:db8::7]:4000", Mapping::EndpointIndependent),
+        ];
+        for unseen in unseen {
+            assert!(!is_guessed(unseen, hard) && !is_guessed(hard, unseen), "{unseen:?}");
         }
     }
 }

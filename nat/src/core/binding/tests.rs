@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 
 use hobnob_wire::List;
 use hobnob_wire::datagram::{AllocationId, DatagramKey, parse};
+use hobnob_wire::signal::RelayGrant;
 use proptest::prelude::*;
 use zeroize::Zeroizing;
 
@@ -33,7 +34,16 @@ fn second() -> SocketAddr {
     "203.0.113.1:7701".parse().unwrap()
 }
 
-/// A peer behind a NAT, and a relay with two reflectors.
+fn relay_v6() -> SocketAddr {
+    "[2001:db8::1]:7700".parse().unwrap()
+}
+
+/// Where the peer is by IPv6.
+fn own_v6() -> SocketAddr {
+    "[2001:db8:5::2]:7700".parse().unwrap()
+}
+
+/// A peer behind a NAT of IPv4, and a relay with two reflectors.
 struct World {
     binding: Binding,
     relay: Relay,
@@ -45,6 +55,7 @@ struct World {
     answers: Vec<(Duration, Way, Vec<u8>)>,
     sent: usize,
     is_cut: bool,
+    is_v4_cut: bool,
     sockets: u16,
     closed: Vec<SocketId>,
 }
@@ -62,6 +73,7 @@ impl World {
             answers: Vec::new(),
             sent: 0,
             is_cut: false,
+            is_v4_cut: false,
             sockets: 0,
             closed: Vec::new(),
         }
@@ -71,12 +83,24 @@ impl World {
         let any_ip = |port: u16| SocketAddr::from(([0, 0, 0, 0], port)).into();
         let reflectors = List::new(vec![any_ip(7701), any_ip(7702)]).unwrap();
         let grant = RelayGrant { allocation: ALLOCATION, key: key(), reflectors };
-        Access { relay: relay_at(), grant, reflects: true }
+        Access { relay: relay_at(), v4: None, grant, reflects: true }
     }
 
     fn begin(&mut self) {
         self.binding.grant(Some(Self::access()), self.now);
         self.perform();
+    }
+
+    /// The session goes by IPv6, and the name of the relay has an address of IPv4, too.
+    fn begin_by_v6(&mut self) {
+        let access = Access { relay: relay_v6(), v4: Some(relay_at()), ..Self::access() };
+        self.binding.grant(Some(access), self.now);
+        self.perform();
+    }
+
+    fn reflexive_v4(&self) -> Vec<u16> {
+        let all = self.binding.reflexive().into_iter().filter(SocketAddr::is_ipv4);
+        all.map(|at| at.port()).collect()
     }
 
     fn perform(&mut self) {
@@ -100,9 +124,14 @@ impl World {
         if self.is_cut {
             return;
         }
-        let port = (self.ports)(self, way.via, way.to);
-        let from = SocketAddr::from(([192, 0, 2, 1], port));
-        let door = if way.to == relay_at() { Door::Relay } else { Door::Reflector };
+        let from = if way.to.is_ipv6() {
+            own_v6()
+        } else if self.is_v4_cut {
+            return;
+        } else {
+            SocketAddr::from(([192, 0, 2, 1], (self.ports)(self, way.via, way.to)))
+        };
+        let door = if way.to.port() == relay_at().port() { Door::Relay } else { Door::Reflector };
         if let Some(answer) = self.relay.answer(Hop { peer: from, here: None }, bytes, door, self.now) {
             self.answers.push((self.now + RTT, way, answer));
         }
@@ -128,8 +157,10 @@ impl World {
         self.now = until;
     }
 
+    /// That of IPv4.
     fn mapping(&self) -> Mapping {
-        classify(&self.binding.observations(), &["192.168.0.2:7700".parse().unwrap()])
+        let observations = self.binding.observations().into_iter().filter(|one| one.seen.is_ipv4());
+        classify(&observations.collect::<Vec<_>>(), &["192.168.0.2:7700".parse().unwrap()])
     }
 }
 
@@ -166,6 +197,60 @@ fn behind_a_nat_that_counts_a_fresh_socket_is_asked_for_and_closed_and_the_newes
     assert_eq!(world.closed, [SocketId(1)]);
     let ports: Vec<u16> = world.binding.reflexive().iter().map(SocketAddr::port).collect();
     assert_eq!(ports, [5002, 5001, 5000]);
+}
+
+#[test]
+fn who_has_a_session_by_ipv6_knows_after_one_round_trip_where_it_is_seen_by_ipv4_and_what_the_nat_does() {
+    let mut world = World::new(independent);
+    world.begin_by_v6();
+    world.run(RTT);
+    assert!(world.binding.is_complete());
+    assert_eq!(world.binding.reflexive(), [SocketAddr::from(([192, 0, 2, 1], 5000)), own_v6()]);
+    assert_eq!(world.mapping(), Mapping::EndpointIndependent);
+    assert_eq!(world.closed, [], "two families that see two addresses are no reason for a fresh socket");
+
+    let mut world = World::new(sequential);
+    world.begin_by_v6();
+    world.run(2 * RTT);
+    assert_eq!(world.mapping(), Mapping::Sequential { step: 1 });
+    assert_eq!(world.reflexive_v4(), [5002, 5001, 5000]);
+    assert_eq!(world.closed, [SocketId(1)]);
+}
+
+#[test]
+fn a_nat_of_ipv4_that_forgets_is_noticed_although_the_session_goes_by_ipv6() {
+    fn forgetful(world: &mut World, _: SocketId, _: SocketAddr) -> u16 {
+        5000 + (world.now.as_secs() / 600) as u16
+    }
+    let mut world = World::new(forgetful);
+    world.begin_by_v6();
+    world.run(Duration::from_secs(599));
+    assert_eq!(world.reflexive_v4(), [5000]);
+    let sent = world.sent;
+    assert!(sent <= 30, "once a minute: {sent}");
+    world.run(Duration::from_secs(665));
+    assert_eq!(world.reflexive_v4(), [5001]);
+    assert_eq!(world.mapping(), Mapping::EndpointIndependent);
+}
+
+#[test]
+fn ipv4_that_leads_nowhere_is_asked_rarely_and_ipv4_that_comes_back_is_found() {
+    let mut world = World::new(independent);
+    world.is_v4_cut = true;
+    world.begin_by_v6();
+    world.run(Duration::from_secs(60));
+    assert!(world.binding.is_complete() && world.binding.is_bound());
+    assert_eq!(world.binding.reflexive(), [own_v6()]);
+    let before = world.sent;
+    world.run(Duration::from_secs(3600));
+    assert!(world.sent - before <= 15 * 8 + 6, "six times in four minutes: {}", world.sent - before);
+    world.is_v4_cut = false;
+    world.run(Duration::from_secs(3600 + 245));
+    assert_eq!(world.reflexive_v4(), [5000]);
+    assert_eq!(world.mapping(), Mapping::EndpointIndependent);
+    world.is_v4_cut = true;
+    world.run(Duration::from_secs(3600 + 245 + 120));
+    assert_eq!(world.reflexive_v4(), [] as [u16; 0]);
 }
 
 #[test]

@@ -7,7 +7,8 @@ use hobnob_wire::datagram::{Channel, DatagramKey, Transaction};
 
 use super::{BINDING_LASTS, Payer};
 
-/// One more request of a peer is answered each so often. Binding and asking all reflectors takes under ten.
+/// One more request of a peer is answered each so often. Binding and asking all reflectors by both families takes under
+/// 15.
 const ANSWER_EVERY: Duration = Duration::from_millis(100);
 
 /// Requests of a peer that are answered at once when it was quiet before.
