@@ -307,10 +307,11 @@ impl Place {
     fn begin_survey(&mut self, posts: Vec<Post>, more: &[SocketAddr], now: Duration) {
         let asked = self.probes.iter().filter(|probe| probe.way.via == SocketId::MAIN);
         let mut reflectors: Vec<SocketAddr> = asked.map(|probe| probe.way.to).collect();
-        if self.access.reflects {
-            reflectors.extend(more);
+        for at in more.iter().filter(|_| self.access.reflects) {
+            if !reflectors.contains(at) {
+                reflectors.push(*at);
+            }
         }
-        reflectors.dedup();
         self.survey = Some(Surveying::new(posts, &reflectors, now));
         // A fresh answer of the relay, not one of minutes ago.
         self.rebind(now);
