@@ -4,6 +4,9 @@ use super::*;
 
 const S: Duration = Duration::from_secs(1);
 
+/// Streams of each transfer that wait at a time. With one or two of them, a late timer finds less waiting than may go by then.
+const STREAMS: usize = 8;
+
 fn id(number: u8) -> TransferId {
     TransferId::new([number; 16])
 }
@@ -21,6 +24,7 @@ struct Load {
     shaper: Shaper,
     now: Duration,
     asked: BTreeMap<Ticket, (u8, usize)>,
+    waiting: BTreeMap<u8, usize>,
     sent: BTreeMap<u8, u64>,
 }
 
@@ -28,8 +32,15 @@ impl Load {
     fn new(flows: &[Flow]) -> Self {
         let mut shaper = Shaper::default();
         flows.iter().cloned().for_each(|flow| shaper.set_flow(flow));
-        let sent = flows.iter().map(|flow| (flow.transfer.as_bytes()[0], 0)).collect();
-        Self { shaper, now: S, asked: BTreeMap::new(), sent }
+        let numbers = flows.iter().map(|flow| flow.transfer.as_bytes()[0]);
+        let waiting = numbers.clone().map(|number| (number, 0)).collect();
+        Self {
+            shaper,
+            now: S,
+            asked: BTreeMap::new(),
+            waiting,
+            sent: numbers.map(|number| (number, 0)).collect(),
+        }
     }
 
     fn limit(&mut self, of: Limited, bytes_per_s: u64) {
@@ -41,12 +52,12 @@ impl Load {
         let end = self.now + time;
         let before = self.sent.clone();
         while self.now < end {
-            for number in before.keys() {
-                // Two streams each.
-                while self.asked.values().filter(|(asked, _)| asked == number).count() < 2 {
+            for (number, waiting) in &mut self.waiting {
+                while *waiting < STREAMS {
                     let portion = self.shaper.portion(id(*number));
                     let ticket = self.shaper.ask(id(*number), portion).expect("all are limited");
                     self.asked.insert(ticket, (*number, portion));
+                    *waiting += 1;
                 }
             }
             let (granted, wait) = self.shaper.grant(self.now);
@@ -56,6 +67,7 @@ impl Load {
             for ticket in granted {
                 let (number, bytes) = self.asked.remove(&ticket).unwrap();
                 *self.sent.get_mut(&number).unwrap() += bytes as u64;
+                *self.waiting.get_mut(&number).unwrap() -= 1;
             }
         }
         before.iter().map(|(number, sent)| (*number, self.sent[number] - sent)).collect()
