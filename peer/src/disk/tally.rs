@@ -7,7 +7,7 @@
 //!
 //! | bytes | hold |
 //! | --- | --- |
-//! | 16 | [`FORMAT`] |
+//! | 16 | `FORMAT` |
 //! | 32 | the key: digest of the list of files that the ranges belong to |
 //! | 16 | the mark of a transfer that is being put in place |
 //! | 40 for each range | its hash, and a mark that tells a note from a hole or a torn write |
