@@ -99,7 +99,16 @@ impl World {
     /// When registration fails or the daemon does not start.
     #[must_use]
     pub fn person(&self, name: &str) -> Person {
-        let mut person = self.newcomer(name);
+        self.person_at(name, &[])
+    }
+
+    /// [`World::person`] whose commands all run behind these words, as [`Person::behind`] says.
+    ///
+    /// # Panics
+    /// When registration fails or the daemon does not start.
+    #[must_use]
+    pub fn person_at(&self, name: &str, prefix: &[String]) -> Person {
+        let mut person = self.newcomer(name).behind(prefix.to_owned());
         assert_eq!(person.register().code, 0);
         person.up();
         person

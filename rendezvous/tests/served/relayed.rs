@@ -121,6 +121,15 @@ impl World {
         [Place::of(a, relay).await, Place::of(b, relay).await]
     }
 
+    /// Both places, bound, and the channel between them.
+    async fn introduced(&mut self) -> ([Place; 2], Channel) {
+        let mut places = self.places().await;
+        for place in &mut places {
+            place.bind().await;
+        }
+        (places, self.introduce().await.unwrap())
+    }
+
     /// Alice signals Bob.
     async fn introduce(&mut self) -> Option<Channel> {
         let [a, b] = &mut self.sessions;
@@ -139,10 +148,7 @@ impl World {
 #[tokio::test]
 async fn two_introduced_peers_talk_through_the_relay_byte_for_byte() {
     let mut world = World::new(settings()).await;
-    let [mut a, mut b] = world.places().await;
-    a.bind().await;
-    b.bind().await;
-    let channel = world.introduce().await.unwrap();
+    let ([a, b], channel) = world.introduced().await;
     a.send(channel, b"hello").await;
     assert_eq!(b.receive().await, [channel.header().as_slice(), b"hello"].concat());
     b.send(channel, b"and back").await;
@@ -175,10 +181,7 @@ async fn each_reflector_tells_a_session_where_it_is_seen_and_nothing_else() {
 #[tokio::test]
 async fn a_flood_from_sources_without_a_place_gets_no_byte_and_disturbs_nobody() {
     let mut world = World::new(settings()).await;
-    let [mut a, mut b] = world.places().await;
-    a.bind().await;
-    b.bind().await;
-    let channel = world.introduce().await.unwrap();
+    let ([a, b], channel) = world.introduced().await;
     let forger = DatagramKey::new([9; 32]);
     let mut forged = vec![vec![], vec![0], vec![0x3f; 1200], channel.header().to_vec()];
     forged.push([channel.header().as_slice(), b"the number was overheard"].concat());
@@ -233,10 +236,7 @@ async fn what_a_session_was_given_is_worth_nothing_to_another() {
 #[tokio::test]
 async fn nothing_is_forwarded_for_a_session_that_has_ended() {
     let mut world = World::new(settings()).await;
-    let [mut a, mut b] = world.places().await;
-    a.bind().await;
-    b.bind().await;
-    let channel = world.introduce().await.unwrap();
+    let ([a, b], channel) = world.introduced().await;
     a.send(channel, b"hello").await;
     b.receive().await;
 
@@ -259,10 +259,7 @@ async fn a_channel_carries_no_more_than_its_budget() {
     let mut config = settings();
     config.relay.channel_bytes_max = 3_000;
     let mut world = World::new(config).await;
-    let [mut a, mut b] = world.places().await;
-    a.bind().await;
-    b.bind().await;
-    let channel = world.introduce().await.unwrap();
+    let ([a, b], channel) = world.introduced().await;
     for _ in 0..10 {
         a.send(channel, &[7; 992]).await;
     }
@@ -331,10 +328,7 @@ async fn beside_another_rendezvous_on_the_next_port_the_reflectors_find_ports_of
 #[tokio::test]
 async fn the_operator_is_told_what_was_relayed() {
     let mut world = World::new(settings()).await;
-    let [mut a, mut b] = world.places().await;
-    a.bind().await;
-    b.bind().await;
-    let channel = world.introduce().await.unwrap();
+    let ([a, b], channel) = world.introduced().await;
     a.send(channel, b"hello").await;
     b.receive().await;
     b.socket.send_to(b"nonsense", b.relay).await.unwrap();

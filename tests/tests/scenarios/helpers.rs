@@ -1,8 +1,7 @@
 //! A contact who relays between two who cannot reach each other.
 
 use hobnob_tests::content::{assert_same_file, write_file};
-use hobnob_tests::namespace::{self, Host};
-use hobnob_tests::person::Person;
+use hobnob_tests::namespace;
 use hobnob_tests::world::World;
 
 /// A world whose rendezvous relays for nobody.
@@ -11,21 +10,14 @@ fn without_relay(ip: &str, prefix: &[String]) -> World {
     World::placed(ip, &[prefix, &setting].concat())
 }
 
-fn person(world: &World, name: &str, host: &Host) -> Person {
-    let mut person = world.newcomer(name).behind(host.prefix.clone());
-    assert_eq!(person.register().code, 0);
-    person.up();
-    person
-}
-
 #[test]
 fn a_contact_of_both_relays_between_two_who_cannot_reach_each_other() {
     namespace::inside("helpers::a_contact_of_both_relays_between_two_who_cannot_reach_each_other", || {
         let [server, here, there, between] = namespace::network(["server", "here", "there", "between"]);
         let world = without_relay(&server.ip, &server.prefix);
         namespace::part_hosts(&here, &there);
-        let (alice, bob) = (person(&world, "alice", &here), person(&world, "bob", &there));
-        let mut carol = person(&world, "carol", &between);
+        let (alice, bob) = (world.person_at("alice", &here.prefix), world.person_at("bob", &there.prefix));
+        let mut carol = world.person_at("carol", &between.prefix);
         carol.tell(["config", "set", "relay.for_contacts", "on"]);
         carol.stop();
         carol.up();

@@ -3,19 +3,12 @@
 use std::time::{Duration, Instant};
 
 use hobnob_tests::content::{assert_same_file, write_file};
-use hobnob_tests::namespace::{self, Host};
+use hobnob_tests::namespace;
 use hobnob_tests::person::Person;
 use hobnob_tests::world::World;
 
 /// From the moment at which an interface is gone and another is there.
 const FOLLOWED_WITHIN: Duration = Duration::from_secs(2);
-
-fn person(world: &World, name: &str, host: &Host) -> Person {
-    let mut person = world.newcomer(name).behind(host.prefix.clone());
-    assert_eq!(person.register().code, 0);
-    person.up();
-    person
-}
 
 /// Waits until `one` reaches `other` at this address, and says how long it took.
 fn until_reached_at(one: &Person, other: &Person, ip: &str) -> Duration {
@@ -37,7 +30,7 @@ fn a_transfer_goes_on_by_itself_when_a_side_changes_networks_and_letters_arrive(
         || {
             let [server, mut near, mut far] = namespace::network(["server", "near", "far"]);
             let world = World::placed(&server.ip, &server.prefix);
-            let (alice, bob) = (person(&world, "alice", &near), person(&world, "bob", &far));
+            let (alice, bob) = (world.person_at("alice", &near.prefix), world.person_at("bob", &far.prefix));
             alice.befriend(&bob);
             let (file, into) = (world.path("film.mkv"), world.new_folder("arrived"));
             write_file(&file, 48 << 20, 1);

@@ -2,27 +2,19 @@
 
 use std::time::{Duration, Instant};
 
-use hobnob_tests::namespace::{self, Host};
-use hobnob_tests::person::Person;
+use hobnob_tests::namespace;
 use hobnob_tests::world::World;
 
 /// From the start of the daemons to an answer to the first letter.
 const CHATTING_WITHIN: Duration = Duration::from_secs(5);
-
-fn person(world: &World, name: &str, host: &Host) -> Person {
-    let mut person = world.newcomer(name).behind(host.prefix.clone());
-    assert_eq!(person.register().code, 0);
-    person.up();
-    person
-}
 
 #[test]
 fn x39_contacts_on_one_network_restart_without_the_rendezvous_and_chat() {
     namespace::inside("overlay::x39_contacts_on_one_network_restart_without_the_rendezvous_and_chat", || {
         let [server, near, far] = namespace::network(["server", "near", "far"]);
         let mut world = World::placed(&server.ip, &server.prefix);
-        let mut alice = person(&world, "alice", &near);
-        let mut bob = person(&world, "bob", &far);
+        let mut alice = world.person_at("alice", &near.prefix);
+        let mut bob = world.person_at("bob", &far.prefix);
         alice.befriend(&bob);
         alice.tell(["send", "bob", "before", "--wait", "delivered"]);
 

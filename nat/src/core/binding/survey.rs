@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use hobnob_wire::datagram::{AllocationId, Datagram, DatagramKey, Transaction};
 
-use super::question::Question;
+use super::Probe;
 use crate::core::agent::{Policy, SocketId, Way};
 use crate::core::candidate::{Loopback, may_be_checked};
 use crate::core::mapping::Observation;
@@ -41,13 +41,6 @@ pub struct Survey {
     pub relay_rtt: Option<Duration>,
     /// Whether the NAT loops back; `None` where there is no NAT, or no two addresses outside of one family.
     pub hairpin: Option<bool>,
-}
-
-#[derive(Debug)]
-struct Probe {
-    way: Way,
-    question: Question,
-    seen: Option<SocketAddr>,
 }
 
 #[derive(Debug)]
@@ -95,11 +88,7 @@ impl Surveying {
     pub(super) fn new(posts: Vec<Post>, reflectors: &[SocketAddr], now: Duration) -> Self {
         let probes = posts.iter().flat_map(|post| {
             let family = reflectors.iter().filter(|to| to.is_ipv6() == post.own.is_ipv6());
-            family.take(REFLECTORS_MAX).map(|to| Probe {
-                way: Way { via: post.via, to: *to },
-                question: Question::asked(now),
-                seen: None,
-            })
+            family.take(REFLECTORS_MAX).map(|to| Probe::new(Way { via: post.via, to: *to }, now))
         });
         let probes = probes.collect();
         Self { posts, probes, hairpin: Hairpin::Waiting, relay_rtt: None, relay_settled: false }

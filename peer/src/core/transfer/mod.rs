@@ -45,9 +45,10 @@ mod verbs;
 use std::path::PathBuf;
 
 use hobnob_nat::core::agent::PathKind;
+use hobnob_wire::bounded::Text;
 use hobnob_wire::letter::{LetterBody, Offer, OfferEnd};
 use hobnob_wire::transfer::TransferFrame;
-use hobnob_wire::{Address, DeviceId};
+use hobnob_wire::{Address, DeviceId, TransferId};
 
 use super::command::{Command, CommandError, CommandId, Reply};
 use super::event::Event;
@@ -226,4 +227,15 @@ pub enum TransferEffect {
 struct Step<'a> {
     now: Now,
     out: &'a mut Vec<TransferEffect>,
+}
+
+impl Step<'_> {
+    /// What a side does when its disk refuses for now: it tells the other one and lets go of its files.
+    fn hold_up(&mut self, transfer: TransferId, link: Option<LinkId>, failure: &Failure) {
+        if let Some(link) = link {
+            let frame = TransferFrame::Wait { transfer, text: Text::truncated(&failure.told) };
+            self.out.push(TransferEffect::SendFrame { link, frame });
+        }
+        self.out.push(TransferEffect::Job(TransferJob::Stop { transfer, discard: false }));
+    }
 }

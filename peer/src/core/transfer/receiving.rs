@@ -405,12 +405,7 @@ impl Receiving {
 
     /// The disk refuses: nothing is received until it does not, and then all that is there is looked at anew.
     fn hold_up(&mut self, failure: Failure, step: &mut Step<'_>) {
-        let transfer = self.id();
-        if let Some(link) = self.link() {
-            let frame = TransferFrame::Wait { transfer, text: Text::truncated(&failure.told) };
-            step.out.push(TransferEffect::SendFrame { link, frame });
-        }
-        step.out.push(TransferEffect::Job(TransferJob::Stop { transfer, discard: false }));
+        step.hold_up(self.id(), self.link(), &failure);
         self.holding = Holding::Unknown;
         let retry_at = self.disk.next(step.now.monotonic);
         self.state = State::Queued { backoff: self.disk, retry_at };

@@ -448,13 +448,8 @@ impl Sending {
 
     /// A file of ours cannot be read now. The receiver asks again after a while, and then it is tried again.
     fn hold_up(&mut self, failure: Failure, step: &mut Step<'_>) {
-        let transfer = self.id();
-        if let Some(link) = self.link() {
-            let frame = TransferFrame::Wait { transfer, text: Text::truncated(&failure.told) };
-            step.out.push(TransferEffect::SendFrame { link, frame });
-        }
         // Files are opened anew then.
-        step.out.push(TransferEffect::Job(TransferJob::Stop { transfer, discard: false }));
+        step.hold_up(self.id(), self.link(), &failure);
         self.state = State::Waiting;
         self.ledger.hold_up(failure.text, step.now);
     }

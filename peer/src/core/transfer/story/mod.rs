@@ -437,12 +437,12 @@ fn more_offers_than_anybody_can_decide_on_are_refused() {
     let id = world.offer();
     let mut offer = Offer {
         transfer: id,
-        name: hobnob_wire::Text::truncated("x"),
+        name: Text::truncated("x"),
         entries: 1,
         bytes: 1,
         manifest: [0; 32],
         sealed: true,
-        text: hobnob_wire::Text::default(),
+        text: Text::default(),
     };
     let (from, device) = (Who::Alice.address(), Who::Alice.device());
     for number in 0..1_000u128 {
