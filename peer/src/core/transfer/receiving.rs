@@ -2,22 +2,20 @@
 //!
 //! It knows what it has, asks for the rest, and goes after a link when there is none.
 
+mod end;
 mod hold;
+mod ranges;
 
 use std::time::Duration;
 
 use hobnob_wire::TransferId;
-use hobnob_wire::bounded::{List, Text};
-use hobnob_wire::letter::{EndReason, LetterBody, OfferEnd};
-use hobnob_wire::limits::WANT_SPANS_MAX;
-use hobnob_wire::transfer::{Hold, Span, TransferFrame};
+use hobnob_wire::transfer::{Hold, TransferFrame};
 
 use super::backoff::Backoff;
 use super::holding::{Holding, Ranges};
-use super::job::{Failure, Held, Layouted, TransferFault, TransferJob};
+use super::job::{Failure, Held, TransferFault, TransferJob};
 use super::ledger::Ledger;
 use super::record::TransferRecord;
-use super::sending::reason_text;
 use super::spans::SpanSet;
 use super::{Step, TransferEffect};
 use crate::core::input::LinkId;
@@ -270,109 +268,6 @@ impl Receiving {
         self.ask(step.out);
     }
 
-    /// Asks for everything that is missing, or for as much as one frame can name.
-    fn ask(&mut self, out: &mut Vec<TransferEffect>) {
-        let transfer = self.id();
-        let State::Running { link, wanted, .. } = &mut self.state else { return };
-        let ranges = self.holding.ranges();
-        let (manifest, compare) = (ranges.is_none(), ranges.as_ref().is_some_and(|ranges| ranges.compares()));
-        let spans = match ranges {
-            // Which ranges are in the folder already is known once the manifest is.
-            None if self.ledger.record.update => Vec::new(),
-            None => vec![Span { start: 0, end: u64::MAX }],
-            Some(ranges) => ranges.wanted().spans(WANT_SPANS_MAX),
-        };
-        *wanted = SpanSet::from_spans(&spans, u64::MAX);
-        let want = List::new(spans).unwrap_or_default();
-        let frame = TransferFrame::Accept { transfer, manifest, compare, want };
-        out.push(TransferEffect::SendFrame { link: *link, frame });
-    }
-
-    /// Asks again when everything that was asked for is here or was refused.
-    fn ask_for_the_rest(&mut self, out: &mut Vec<TransferEffect>) {
-        let State::Running { wanted, .. } = &self.state else { return };
-        let is_left = self.holding.ranges().is_some_and(|ranges| !ranges.wanted().is_empty());
-        if wanted.is_empty() && is_left {
-            self.ask(out);
-        }
-    }
-
-    /// The shell knows the manifest, or refuses it.
-    pub(super) fn handle_manifest(&mut self, result: Result<Layouted, TransferFault>, step: &mut Step<'_>) {
-        // It may come after its link was lost, and counts then, too; but it counts once.
-        let Holding::Nothing = &self.holding else { return };
-        if !self.is_wanted() {
-            return;
-        };
-        let layouted = match result {
-            Ok(layouted) => layouted,
-            Err(fault) => return self.handle_fault(fault, step),
-        };
-        let ranges = Ranges::new(&layouted);
-        if let State::Running { heard_at, wanted, .. } = &mut self.state {
-            *heard_at = step.now.monotonic;
-            *wanted = if self.ledger.record.update { SpanSet::default() } else { ranges.wanted() };
-        }
-        self.holding = Holding::Ranges(ranges);
-        self.finish_if_complete(step);
-        self.ask_for_the_rest(step.out);
-    }
-
-    /// What an earlier run left has been read again: so many bytes in sound ranges, and spoiled ones.
-    pub(super) fn handle_checked(
-        &mut self,
-        (sound, bytes): (&[Span], u64),
-        spoiled: &[Span],
-        step: &mut Step<'_>,
-    ) {
-        let Some(ranges) = self.holding.ranges() else { return };
-        ranges.checked(sound, spoiled);
-        self.ledger.verified(self.ledger.record.done + bytes);
-        self.finish_if_complete(step);
-        self.ask_for_the_rest(step.out);
-    }
-
-    /// A range is here, or was refused.
-    pub(super) fn handle_range(
-        &mut self,
-        range: u64,
-        result: Result<u64, TransferFault>,
-        step: &mut Step<'_>,
-    ) {
-        let Some(ranges) = self.holding.ranges() else { return };
-        let fault = match result {
-            Ok(bytes) => {
-                if !ranges.arrived(range) {
-                    return;
-                }
-                self.disk.reset();
-                self.sender.reset();
-                self.ledger.verified(self.ledger.record.done + bytes);
-                None
-            }
-            Err(TransferFault::Peer(text)) => ranges.refused(range).map(|times| {
-                let peer = &self.ledger.record.peer;
-                TransferFault::Peer(format!("{peer} sent it broken {times} times: {text}"))
-            }),
-            Err(TransferFault::Stalled) => None,
-            Err(TransferFault::Differs) if ranges.differs(range) => None,
-            Err(TransferFault::Differs) => ranges.refused(range).map(|times| {
-                let peer = &self.ledger.record.peer;
-                TransferFault::Peer(format!("{peer} sent only the hash of a range {times} times"))
-            }),
-            Err(fault) => Some(fault),
-        };
-        if let Some(fault) = fault {
-            return self.handle_fault(fault, step);
-        }
-        if let State::Running { wanted, heard_at, .. } = &mut self.state {
-            *heard_at = step.now.monotonic;
-            wanted.remove(range);
-        }
-        self.finish_if_complete(step);
-        self.ask_for_the_rest(step.out);
-    }
-
     fn finish_if_complete(&mut self, step: &mut Step<'_>) {
         let is_complete = self.holding.ranges().is_some_and(|ranges| ranges.is_complete());
         if is_complete && matches!(self.state, State::Queued { .. } | State::Running { .. }) {
@@ -433,46 +328,6 @@ impl Receiving {
         }
     }
 
-    /// Everything is in place, or could not be put there.
-    pub(super) fn handle_finished(&mut self, result: Result<[u8; 32], TransferFault>, step: &mut Step<'_>) {
-        let State::Verifying { link } = self.state else { return };
-        match result {
-            Ok(digest) => {
-                let (transfer, bytes) = (self.id(), self.ledger.record.bytes);
-                let record = self.ledger.change();
-                record.digest = Some(digest);
-                record.untold = true;
-                self.ledger.verified(bytes);
-                self.ledger.enter(TransferState::Done, step.now);
-                let backoff = Backoff::default();
-                self.state = State::Telling { digest, backoff, retry_at: step.now.monotonic, tells: 0 };
-                // Performed when the end is on disk: then nobody needs what it was made from.
-                step.out.push(TransferEffect::Job(TransferJob::Stop { transfer, discard: true }));
-                self.proceed(link, true, step);
-            }
-            Err(fault) => self.handle_fault(fault, step),
-        }
-    }
-
-    /// The sender knows no such transfer (any more): told, or too late.
-    pub(super) fn handle_gone(&mut self, step: &mut Step<'_>) {
-        match self.state {
-            State::Telling { .. } => self.forget(step.out),
-            State::Paused | State::Queued { .. } | State::Running { .. } => {
-                let text = "the sender no longer has it on offer; ask for it to be sent again".to_owned();
-                self.end(TransferState::Failed, Some(text), step);
-            }
-            State::Offered | State::Verifying { .. } | State::Over => {}
-        }
-    }
-
-    fn forget(&mut self, out: &mut Vec<TransferEffect>) {
-        self.ledger.change().untold = false;
-        self.state = State::Over;
-        // Once more: this process may have begun after the end.
-        out.push(TransferEffect::Job(TransferJob::Stop { transfer: self.id(), discard: true }));
-    }
-
     /// A limit of ours.
     pub(super) fn set_limit(&mut self, bytes_per_s: u64, out: &mut Vec<TransferEffect>) {
         let transfer = self.id();
@@ -506,69 +361,6 @@ impl Receiving {
             | State::Verifying { .. }
             | State::Telling { .. }
             | State::Over => {}
-        }
-    }
-
-    /// The sender's side is over. What is all here already stays.
-    pub(super) fn handle_end(&mut self, end: &OfferEnd, step: &mut Step<'_>) {
-        let state = match end.reason {
-            EndReason::Rejected | EndReason::Cancelled | EndReason::Decided => TransferState::Cancelled,
-            EndReason::Failed => TransferState::Failed,
-        };
-        let concerned = match end.reason {
-            EndReason::Decided => matches!(self.state, State::Offered),
-            EndReason::Rejected | EndReason::Cancelled | EndReason::Failed => {
-                matches!(self.state, State::Offered) || self.is_wanted()
-            }
-        };
-        if concerned {
-            self.end(state, Some(reason_text(&self.ledger.record.peer, end)), step);
-        }
-    }
-
-    /// The user does not want it (any more); `false` when it is too late.
-    pub(super) fn stop(&mut self, reason: EndReason, text: &str, step: &mut Step<'_>) -> bool {
-        if !(matches!(self.state, State::Offered) || self.is_wanted()) {
-            return false;
-        }
-        let state = match reason {
-            EndReason::Rejected => TransferState::Rejected,
-            EndReason::Cancelled | EndReason::Decided => TransferState::Cancelled,
-            EndReason::Failed => TransferState::Failed,
-        };
-        step.out.push(self.end_letter(reason, text));
-        self.end(state, (!text.is_empty()).then(|| text.to_owned()), step);
-        true
-    }
-
-    fn fail(&mut self, failure: Failure, step: &mut Step<'_>) {
-        step.out.push(self.end_letter(EndReason::Failed, &failure.told));
-        self.end(TransferState::Failed, Some(failure.text), step);
-    }
-
-    fn end_letter(&self, reason: EndReason, text: &str) -> TransferEffect {
-        TransferEffect::Letter {
-            to: self.ledger.record.peer.clone(),
-            device: self.ledger.record.device,
-            body: LetterBody::OfferEnd(OfferEnd { transfer: self.id(), reason, text: Text::truncated(text) }),
-        }
-    }
-
-    /// Ends it on this side.
-    pub(super) fn end(&mut self, state: TransferState, text: Option<String>, step: &mut Step<'_>) {
-        match self.state {
-            State::Over => {}
-            State::Telling { .. } => self.forget(step.out),
-            State::Offered
-            | State::Paused
-            | State::Queued { .. }
-            | State::Running { .. }
-            | State::Verifying { .. } => {
-                self.state = State::Over;
-                self.ledger.enter(state, step.now);
-                self.ledger.change().error = text;
-                step.out.push(TransferEffect::Job(TransferJob::Stop { transfer: self.id(), discard: true }));
-            }
         }
     }
 }

@@ -2,6 +2,9 @@
 //!
 //! It is passive about links: the receiver asks, on whatever link there is, and asks again after a loss.
 
+mod end;
+mod hold;
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -19,7 +22,7 @@ use super::spans::SpanSet;
 use super::{Step, TransferEffect};
 use crate::core::input::LinkId;
 use crate::core::time::Now;
-use crate::core::view::{HeldBy, Priority, TransferState};
+use crate::core::view::{Priority, TransferState};
 
 /// Ranges of one transfer that are on their way at a time: until the other side has them. They cover 1 Gbit/s over 100 ms, and
 /// leave a part of the link to others when this transfer gets stuck.
@@ -194,11 +197,6 @@ impl Sending {
         out.push(TransferEffect::LetterToOthers { to, but, body: LetterBody::OfferEnd(end) });
     }
 
-    fn tell_hold(&self, link: LinkId, hold: Hold, out: &mut Vec<TransferEffect>) {
-        let frame = TransferFrame::Hold { transfer: self.id(), hold };
-        out.push(TransferEffect::SendFrame { link, frame });
-    }
-
     fn flow(&self, out: &mut Vec<TransferEffect>) {
         let State::Running { link, .. } = self.state else { return };
         let (transfer, peer) = (self.id(), self.ledger.record.peer.clone());
@@ -211,86 +209,10 @@ impl Sending {
         matches!(self.state, State::Running { .. })
     }
 
-    /// Others are before it, or not any more.
-    pub(super) fn set_queued(&mut self, queued: bool, step: &mut Step<'_>) {
-        let State::Running { link, .. } = self.state else { return };
-        if self.queued != queued {
-            self.queued = queued;
-            let hold = if queued { Hold::Queue } else { Hold::None };
-            self.tell_hold(link, hold, step.out);
-            self.ledger.hold(queued.then_some(HeldBy::Queue));
-            self.ledger.enter(held(hold), step.now);
-        }
-    }
-
     /// The user wants another share.
     pub(super) fn set_priority(&mut self, priority: Priority, out: &mut Vec<TransferEffect>) {
         self.ledger.change().wishes.priority = priority;
         self.flow(out);
-    }
-
-    /// The user wants nothing to move; `false` when it is too late.
-    pub(super) fn pause(&mut self, step: &mut Step<'_>) -> bool {
-        match self.state {
-            State::Offered | State::Waiting => {}
-            State::Running { link, .. } => {
-                self.tell_hold(link, Hold::Paused, step.out);
-                self.halt(step);
-            }
-            State::Verifying { .. } | State::Over => return false,
-        }
-        self.calling = None;
-        self.ledger.change().wishes.paused = true;
-        if matches!(self.state, State::Waiting) {
-            self.ledger.enter(TransferState::Paused, step.now);
-        }
-        true
-    }
-
-    /// The user lets it go on.
-    pub(super) fn resume(&mut self, now: Now) {
-        self.ledger.change().wishes.paused = false;
-        if matches!(self.state, State::Waiting) {
-            self.ledger.enter(TransferState::Queued, now);
-            self.calling = Some((Backoff::default(), now.monotonic));
-        }
-    }
-
-    /// Ends the streams. Ranges on their way are asked for again.
-    fn halt(&mut self, step: &mut Step<'_>) {
-        self.state = State::Waiting;
-        step.out.push(TransferEffect::Job(TransferJob::Halt { transfer: self.id() }));
-    }
-
-    /// The receiver holds it. It asks again when it goes on.
-    pub(super) fn handle_hold(&mut self, on: LinkId, hold: Hold, step: &mut Step<'_>) {
-        if hold == Hold::Paused && self.wants_turn() && self.link() == Some(on) {
-            self.halt(step);
-            self.ledger.enter(TransferState::Paused, step.now);
-            self.ledger.hold(Some(HeldBy::Peer));
-        }
-    }
-
-    /// When to look at it again.
-    pub(super) fn deadline(&self) -> Option<Duration> {
-        self.calling.map(|(_, at)| at)
-    }
-
-    /// Tells the receiver that it may go on, when that is due.
-    pub(super) fn proceed(&mut self, link: Option<LinkId>, step: &mut Step<'_>) {
-        let Some((mut backoff, at)) = self.calling.filter(|(_, at)| *at <= step.now.monotonic) else {
-            return;
-        };
-        let record = &self.ledger.record;
-        match (link, record.device) {
-            (Some(link), _) => self.tell_hold(link, Hold::None, step.out),
-            (None, Some(device)) => {
-                step.out.push(TransferEffect::NeedLink { address: record.peer.clone(), device });
-            }
-            (None, None) => {}
-        }
-        let at = backoff.next(at.max(step.now.monotonic));
-        self.calling = record.device.map(|_| (backoff, at));
     }
 
     /// The turn that this transfer had last on `link`, if it has a range to send there now.
@@ -355,55 +277,6 @@ impl Sending {
         }
     }
 
-    /// The receiver has everything.
-    pub(super) fn handle_complete(&mut self, on: LinkId, theirs: [u8; 32], step: &mut Step<'_>) {
-        if matches!(self.state, State::Over | State::Offered) {
-            return;
-        }
-        let asked = matches!(self.state, State::Verifying { .. });
-        self.state = State::Verifying { link: Some(on), theirs };
-        self.ledger.go_on(TransferState::Verifying, step.now);
-        if !asked {
-            step.out.push(TransferEffect::Job(TransferJob::Digest { transfer: self.id() }));
-        }
-    }
-
-    /// Our own digest is known: equal, or what arrived is not what was sent.
-    pub(super) fn handle_digest(&mut self, result: Result<[u8; 32], TransferFault>, step: &mut Step<'_>) {
-        let State::Verifying { link, theirs } = self.state else { return };
-        let transfer = self.id();
-        match result {
-            Ok(ours) if ours == theirs => {
-                let bytes = self.ledger.record.bytes;
-                self.ledger.change().digest = Some(ours);
-                self.ledger.verified(bytes);
-                self.end(TransferState::Done, None, step);
-                if let Some(link) = link {
-                    step.out
-                        .push(TransferEffect::SendFrame { link, frame: TransferFrame::Gone { transfer } });
-                }
-            }
-            Ok(_) => self.fail(
-                Failure::shared(
-                    "what arrived differs from what is here now: a file changed while it was sent; send it again"
-                        .to_owned(),
-                ),
-                step,
-            ),
-            Err(TransferFault::Disk(failure)) => self.hold_up(failure, step),
-            Err(TransferFault::Lasting(failure)) => self.fail(failure, step),
-            Err(TransferFault::Peer(text)) => self.fail(Failure::shared(text), step),
-            Err(
-                TransferFault::LinkLost
-                | TransferFault::Stopped
-                | TransferFault::Stalled
-                | TransferFault::Differs,
-            ) => {
-                self.wait(step.now);
-            }
-        }
-    }
-
     /// A limit of ours.
     pub(super) fn set_limit(&mut self, bytes_per_s: u64, out: &mut Vec<TransferEffect>) {
         let transfer = self.id();
@@ -463,53 +336,6 @@ impl Sending {
             let text = format!("{} waits: {text}", self.ledger.record.peer);
             self.ledger.hold_up(text, step.now);
         }
-    }
-
-    /// The receiver's side is over.
-    pub(super) fn handle_end(&mut self, from: DeviceId, end: &OfferEnd, step: &mut Step<'_>) {
-        if self.ledger.record.device.is_some_and(|device| device != from) {
-            return;
-        }
-        if matches!(self.state, State::Offered) {
-            self.tell_others(from, step.out);
-        }
-        let state = match end.reason {
-            EndReason::Rejected => TransferState::Rejected,
-            EndReason::Cancelled | EndReason::Decided => TransferState::Cancelled,
-            EndReason::Failed => TransferState::Failed,
-        };
-        self.end(state, Some(reason_text(&self.ledger.record.peer, end)), step);
-    }
-
-    /// The user takes the offer back or stops the transfer.
-    pub(super) fn cancel(&mut self, text: &str, step: &mut Step<'_>) {
-        self.tell_end(EndReason::Cancelled, text, step.out);
-        self.end(TransferState::Cancelled, (!text.is_empty()).then(|| text.to_owned()), step);
-    }
-
-    fn fail(&mut self, failure: Failure, step: &mut Step<'_>) {
-        self.tell_end(EndReason::Failed, &failure.told, step.out);
-        self.end(TransferState::Failed, Some(failure.text), step);
-    }
-
-    fn tell_end(&self, reason: EndReason, text: &str, out: &mut Vec<TransferEffect>) {
-        out.push(TransferEffect::Letter {
-            to: self.ledger.record.peer.clone(),
-            device: self.ledger.record.device,
-            body: LetterBody::OfferEnd(OfferEnd { transfer: self.id(), reason, text: Text::truncated(text) }),
-        });
-    }
-
-    /// Ends it on this side.
-    pub(super) fn end(&mut self, state: TransferState, text: Option<String>, step: &mut Step<'_>) {
-        if matches!(self.state, State::Over) {
-            return;
-        }
-        self.state = State::Over;
-        self.calling = None;
-        self.ledger.enter(state, step.now);
-        self.ledger.change().error = text;
-        step.out.push(TransferEffect::Job(TransferJob::Stop { transfer: self.id(), discard: true }));
     }
 }
 

@@ -1,16 +1,18 @@
 //! Two people's transfers, a network that loses links between them, and shells that only pretend.
 
+mod shell;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use hobnob_nat::core::agent::PathKind;
 use hobnob_wire::letter::LetterBody;
-use hobnob_wire::transfer::{Span, TransferFrame};
+use hobnob_wire::transfer::TransferFrame;
 use hobnob_wire::{Address, DeviceId, TransferId};
 
 use super::super::grants::LINK_IN_FLIGHT_MAX;
-use super::super::job::{Held, Layouted, Scanned, TransferFault, TransferJob, TransferReport};
+use super::super::job::{TransferJob, TransferReport};
 use super::super::sending::TRANSFER_IN_FLIGHT_MAX;
 use super::super::*;
 use crate::core::command::CommandError;
@@ -224,106 +226,6 @@ impl World {
         }
     }
 
-    pub(super) fn work(&mut self, who: Who, job: &TransferJob) {
-        let side = &mut self.sides[who as usize];
-        match *job {
-            TransferJob::Scan { transfer, .. } => {
-                let ranges = self.sizes.remove(0);
-                self.ranges.insert(transfer, ranges);
-                let result = Ok(Scanned {
-                    name: "files".into(),
-                    entries: 1,
-                    bytes: ranges * MIB,
-                    manifest: [1; 32],
-                    ranges,
-                });
-                side.reports.push_back(TransferReport::Scanned { transfer, result });
-            }
-            TransferJob::SendManifest { transfer, link, .. } => {
-                self.streams.push(Stream { from: who, link, transfer, range: None, sound: true });
-            }
-            TransferJob::SendRange { transfer, link, range, .. } => {
-                assert!(range < self.ranges[&transfer], "range {range} does not exist");
-                let twice = |stream: &Stream| {
-                    (stream.link, stream.transfer, stream.range) == (link, transfer, Some(range))
-                };
-                // Word of a stream that was stopped may come late, and be taken for that of the next one.
-                let may_repeat = self.held_up.contains(&transfer);
-                assert!(may_repeat || !self.streams.iter().any(twice), "range {range} is on its way already");
-                if side.refuses {
-                    let result = Err(TransferFault::Disk(refusal()));
-                    side.reports.push_back(TransferReport::RangeSent { transfer, link, range, result });
-                } else {
-                    self.streams.push(Stream { from: who, link, transfer, range: Some(range), sound: true });
-                }
-            }
-            TransferJob::Open { transfer, .. } => self.open(who, transfer),
-            TransferJob::Expect { transfer, link } => {
-                *side.expected.get_mut(&transfer).expect("it was opened before") = Some(link);
-            }
-            TransferJob::Finish { transfer } => {
-                let staged = side.disk.get_mut(&transfer).expect("something is here");
-                assert!(staged.ranges.values().all(|sound| *sound), "a broken range counts");
-                assert_eq!(staged.ranges.len() as u64, self.ranges[&transfer]);
-                staged.whole = !side.refuses;
-                let result = if side.refuses { Err(TransferFault::Disk(refusal())) } else { Ok(DIGEST) };
-                side.reports.push_back(TransferReport::Finished { transfer, result });
-            }
-            TransferJob::Digest { transfer } => {
-                let result = if side.refuses { Err(TransferFault::Disk(refusal())) } else { Ok(DIGEST) };
-                side.reports.push_back(TransferReport::Digested { transfer, result });
-            }
-            TransferJob::Stop { transfer, discard } => {
-                side.expected.remove(&transfer);
-                if discard {
-                    side.disk.remove(&transfer);
-                } else {
-                    self.held_up.insert(transfer);
-                }
-                self.streams.retain(|stream| stream.transfer != transfer || stream.from != who);
-            }
-            TransferJob::Halt { transfer } => {
-                self.streams.retain(|stream| stream.transfer != transfer || stream.from != who);
-            }
-            TransferJob::Limit { .. } | TransferJob::Flow(_) => {}
-        }
-    }
-
-    /// What the receiver's shell does first: it looks at what is on the disk.
-    fn open(&mut self, who: Who, transfer: TransferId) {
-        let ranges = self.ranges[&transfer];
-        let side = &mut self.sides[who as usize];
-        if side.refuses {
-            let result = Err(TransferFault::Disk(refusal()));
-            side.reports.push_back(TransferReport::Opened { transfer, result });
-            return;
-        }
-        side.expected.insert(transfer, None);
-        let Some(staged) = side.disk.get_mut(&transfer) else {
-            side.reports.push_back(TransferReport::Opened { transfer, result: Ok(Held::Nothing) });
-            return;
-        };
-        if staged.whole {
-            side.reports.push_back(TransferReport::Opened { transfer, result: Ok(Held::Everything) });
-            return;
-        }
-        let span = |range: &u64| Span { start: *range, end: range + 1 };
-        let doubted = staged.ranges.keys().map(span).collect();
-        let result = Ok(Held::Manifest(Layouted { ranges, doubted, known: Vec::new() }));
-        side.reports.push_back(TransferReport::Opened { transfer, result });
-        for (range, is_sound) in std::mem::take(&mut staged.ranges) {
-            let (mut sound, mut spoiled) = (Vec::new(), Vec::new());
-            if is_sound {
-                staged.ranges.insert(range, true);
-                sound.push(span(&range));
-            } else {
-                spoiled.push(span(&range));
-            }
-            let bytes = MIB * sound.len() as u64;
-            side.reports.push_back(TransferReport::Checked { transfer, sound, bytes, spoiled });
-        }
-    }
-
     pub(super) fn connect(&mut self) {
         assert_eq!(self.link, None);
         self.links += 1;
@@ -342,58 +244,6 @@ impl World {
         for who in [who_first, who_first.other()] {
             self.input(who, TransferInput::LinkDown { link });
         }
-    }
-
-    /// The stream at `index` gets where it goes, or is lost.
-    pub(super) fn carry(&mut self, index: usize) {
-        let stream = self.streams.remove(index);
-        let Stream { from, link, transfer, range, .. } = stream;
-        let sent = if self.link == Some(link) {
-            self.take_in(from.other(), &stream)
-        } else {
-            Err(TransferFault::LinkLost)
-        };
-        self.sides[from as usize].reports.push_back(match range {
-            None => TransferReport::ManifestSent { transfer, link, result: sent },
-            Some(range) => TransferReport::RangeSent { transfer, link, range, result: sent.map(|()| MIB) },
-        });
-    }
-
-    /// What the receiver's shell does with a stream.
-    pub(super) fn take_in(&mut self, who: Who, stream: &Stream) -> Result<(), TransferFault> {
-        let Stream { link, transfer, range, sound, .. } = *stream;
-        let ranges = self.ranges[&transfer];
-        let side = &mut self.sides[who as usize];
-        if side.expected.get(&transfer) != Some(&Some(link)) {
-            return Err(TransferFault::Stopped);
-        }
-        let Some(range) = range else {
-            let is_new = !side.disk.contains_key(&transfer);
-            let result = if !is_new {
-                return Err(TransferFault::Stopped);
-            } else if side.refuses {
-                Err(TransferFault::Disk(refusal()))
-            } else {
-                side.disk.insert(transfer, Staged::default());
-                Ok(Layouted { ranges, doubted: Vec::new(), known: Vec::new() })
-            };
-            side.reports.push_back(TransferReport::ManifestReceived { transfer, result });
-            return Ok(());
-        };
-        let Some(staged) = side.disk.get_mut(&transfer) else { return Err(TransferFault::Stopped) };
-        if staged.ranges.contains_key(&range) {
-            return Err(TransferFault::Stopped);
-        }
-        let result = if side.refuses {
-            Err(TransferFault::Disk(refusal()))
-        } else if sound {
-            staged.ranges.insert(range, true);
-            Ok(MIB)
-        } else {
-            Err(TransferFault::Peer("the bytes of a do not match their hash".to_owned()))
-        };
-        side.reports.push_back(TransferReport::RangeReceived { transfer, range, result });
-        Ok(())
     }
 
     pub(super) fn deliver_frame(&mut self) -> bool {
@@ -521,18 +371,6 @@ impl World {
             | TransferJob::Stop { .. } => None,
         };
         self.jobs.iter().filter_map(range).collect()
-    }
-
-    /// A disk loses what was written to one range, without a word, while nobody has it open.
-    pub(super) fn spoil(&mut self, who: Who, choice: u16) {
-        let side = &mut self.sides[who as usize];
-        let closed =
-            side.disk.iter_mut().filter(|(id, staged)| !side.expected.contains_key(id) && !staged.whole);
-        let mut ranges: Vec<&mut bool> = closed.flat_map(|(_, staged)| staged.ranges.values_mut()).collect();
-        let count = ranges.len();
-        if count > 0 {
-            *ranges[usize::from(choice) % count] = false;
-        }
     }
 
     /// From now on nothing goes wrong: links are made when they are needed, and disks do not refuse.
