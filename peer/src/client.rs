@@ -2,6 +2,7 @@
 
 mod typed;
 
+use std::collections::BTreeSet;
 use std::io;
 use std::net::{Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -10,8 +11,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use hobnob_nat::{Endpoint, Reach, RelayServer, Strangers, System};
-use hobnob_wire::Address;
 use hobnob_wire::close::SessionClose;
+use hobnob_wire::{Address, TransferId};
 use thiserror::Error;
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
@@ -166,7 +167,7 @@ impl Client {
         let (inputs, messages) = channel();
         let (stop, stopped) = watch::channel(false);
         let events = Arc::new(Ring::new(unix_ms()));
-        let transfers = open_transfers(home, &inputs)?;
+        let transfers = open_transfers(home, &engine.open_transfers(), &inputs)?;
         let links = Arc::new(LinkRoom::new(
             endpoint.clone(),
             identity.noise.clone(),
@@ -306,10 +307,15 @@ fn bind(listen: SocketAddr, relay: Option<Arc<RelayServer>>) -> Result<(Endpoint
     Ok((endpoint, reach))
 }
 
-/// Prepares the folder of transfers; what they report goes to the driver.
-fn open_transfers(home: PathBuf, inputs: &Inputs) -> Result<TransferShell, OpenError> {
+/// Prepares the folder of transfers, and removes what is left of those that are not open; what they report goes to the driver.
+fn open_transfers(
+    home: PathBuf,
+    open: &BTreeSet<TransferId>,
+    inputs: &Inputs,
+) -> Result<TransferShell, OpenError> {
     let (reports, reported) = mpsc::channel(REPORTS_MAX);
-    let transfers = TransferShell::new(&home, reports).map_err(|cause| OpenError::Folder { home, cause })?;
+    let transfers =
+        TransferShell::new(&home, open, reports).map_err(|cause| OpenError::Folder { home, cause })?;
     tokio::spawn(pass_on(reported, inputs.clone()));
     Ok(transfers)
 }

@@ -57,6 +57,12 @@ impl Run {
             Self::Long { first, .. } | Self::Pack { first, .. } => *first,
         }
     }
+
+    const fn entry(&self) -> u32 {
+        match self {
+            Self::Long { entry, .. } | Self::Pack { start: entry, .. } => *entry,
+        }
+    }
 }
 
 /// A pack that may take more files.
@@ -139,6 +145,18 @@ impl Layout {
         self.bytes
     }
 
+    /// The slices of a long file, with the numbers of their ranges; none of anything else.
+    pub fn slices_of(&self, entry: u32) -> impl Iterator<Item = (u64, Range)> {
+        let at = self.runs.partition_point(|run| run.entry() <= entry).checked_sub(1);
+        let numbers = match at.and_then(|at| self.runs.get(at)) {
+            Some(Run::Long { first, entry: long }) if *long == entry => {
+                *first..*first + self.size(entry).unwrap_or(0).div_ceil(RANGE_BYTES)
+            }
+            Some(_) | None => 0..0,
+        };
+        numbers.filter_map(|number| Some((number, self.range(number)?)))
+    }
+
     /// What a range holds; `None` past the end.
     #[must_use]
     pub fn range(&self, number: u64) -> Option<Range> {
@@ -179,6 +197,9 @@ mod tests {
         assert_eq!(layout.range(4), Some(Range::Slice(piece(4, 2 * MIB, 5))));
         assert_eq!(layout.range(5), Some(Range::Pack(vec![piece(5, 0, 0)])));
         assert_eq!(layout.range(6), None);
+        let slices = |entry| layout.slices_of(entry).map(|(number, range)| (number, range.bytes()));
+        assert_eq!(slices(4).collect::<Vec<_>>(), [(2, MIB), (3, MIB), (4, 5)]);
+        assert!((0..4).chain(5..7).all(|entry| slices(entry).next().is_none()));
     }
 
     #[test]

@@ -14,12 +14,13 @@
 //! | [`datagram`] | what travels beside QUIC: connectivity checks, the relay; [`tunnel`] carries both where UDP is blocked |
 //! | [`link`] | peer ↔ peer; [`noise`], [`seal`], [`record`] protect it |
 //! | [`overlay`] | how devices meet without a rendezvous |
-//! | [`letter`], [`transfer`], [`layout`], [`tree`] | what peers say and send to each other |
+//! | [`letter`], [`transfer`], [`choice`], [`layout`], [`tree`] | what peers say and send to each other |
 //! | [`refusal`], [`close`] | how a machine says no |
 
 pub mod account;
 pub mod address;
 pub mod bounded;
+pub mod choice;
 pub mod close;
 pub mod codec;
 pub mod contact;

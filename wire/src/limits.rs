@@ -90,6 +90,8 @@ pub const MANIFEST_PART_BYTES_MAX: usize = RECORD_BYTES_MAX;
 pub const MANIFEST_PARTS_MAX: u64 = TRANSFER_ENTRIES_MAX;
 /// Spans in one acceptance.
 pub const WANT_SPANS_MAX: usize = 1_024;
+/// Patterns for the files of an offer that are taken, and as many for those that are not.
+pub const PATTERNS_BYTES_MAX: usize = 4_096;
 /// Bytes of one range, the unit that is granted, verified and sent again: 1 MiB. A power of two, so
 /// that a range is a subtree of BLAKE3.
 pub const RANGE_BYTES: u64 = 1 << 20;
@@ -107,5 +109,6 @@ const _: () = {
     assert!(LETTER_TEXT_BYTES_MAX + 8 <= LETTER_BODY_BYTES_MAX);
     assert!(LETTER_BODY_BYTES_MAX + 1024 <= LETTER_BYTES_MAX);
     assert!(WANT_SPANS_MAX * 16 + 64 <= LINK_FRAME_BYTES_MAX);
+    assert!(2 * PATTERNS_BYTES_MAX + 64 <= LINK_FRAME_BYTES_MAX);
     assert!(PATH_BYTES_MAX + 64 <= MANIFEST_PART_BYTES_MAX);
 };

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use thiserror::Error;
 
 use crate::bounded::{List, Text, bounded_str};
+use crate::choice::Choice;
 use crate::codec::Frame;
 use crate::ids::TransferId;
 use crate::limits::{
@@ -72,6 +73,13 @@ pub enum TransferFrame {
         /// Why, in words, for people; may name a file.
         text: Text<OFFER_TEXT_BYTES_MAX>,
     },
+    /// Receiver, before the [`TransferFrame::Accept`] of each link: only these files are taken. The first one counts.
+    Choose {
+        /// Which transfer.
+        transfer: TransferId,
+        /// Which of its files.
+        choice: Choice,
+    },
 }
 
 /// Why a transfer does not move.
@@ -97,6 +105,7 @@ impl TransferFrame {
             | Self::Complete { transfer, .. }
             | Self::Hold { transfer, .. }
             | Self::Wait { transfer, .. }
+            | Self::Choose { transfer, .. }
             | Self::Gone { transfer } => *transfer,
         }
     }

@@ -199,6 +199,12 @@ pub struct TransferAccept {
     /// Whether files that are there already are brought up to date; else they are left alone.
     #[serde(default)]
     pub update: bool,
+    /// Patterns: only what one of them matches; everything when there is none.
+    #[serde(default)]
+    pub only: Vec<String>,
+    /// Patterns: nothing of what one of them matches.
+    #[serde(default)]
+    pub except: Vec<String>,
 }
 
 /// `POST /v1/transfers/{id}/limit`.

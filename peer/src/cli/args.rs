@@ -271,6 +271,12 @@ pub(super) enum File {
         /// Bring what is there already up to date: only what differs is sent and replaced
         #[arg(long)]
         update: bool,
+        /// Take only what matches one of these patterns, as '*.jpg' or 'photos/2026/**'
+        #[arg(long, value_name = "PATTERN", num_args = 1..)]
+        only: Vec<String>,
+        /// Take nothing that matches one of these patterns
+        #[arg(long, value_name = "PATTERN", num_args = 1..)]
+        except: Vec<String>,
     },
     /// Reject an offer
     Reject {

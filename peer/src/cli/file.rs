@@ -12,15 +12,15 @@ use super::watch::watch;
 use crate::api::bodies::{TransferAccept, TransferSend};
 use crate::api::client::ApiClient;
 use crate::core::command::ErrorKind;
-use crate::core::view::{HeldBy, Priority, TransferDirection, TransferState, TransferView};
+use crate::core::view::{Chosen, HeldBy, Priority, TransferDirection, TransferState, TransferView};
 
 pub(super) async fn run(api: &ApiClient, file: File, output: Output) -> Result<(), Stop> {
     match file {
         File::Send(offer) => send(api, offer, output).await,
         File::List => list(&api.transfers().await?, output),
-        File::Accept { id, to, update } => {
+        File::Accept { id, to, update, only, except } => {
             let to = to.as_deref().map(absolute).transpose()?;
-            api.accept_transfer(id, &TransferAccept { to, update }).await?;
+            api.accept_transfer(id, &TransferAccept { to, update, only, except }).await?;
             output.note("Accepted. Follow it with: hobnob file list");
             Ok(())
         }
@@ -96,7 +96,7 @@ fn show(transfer: &TransferView, output: Output) -> Result<(), Stop> {
         ("peer", transfer.peer.to_string()),
         ("way", direction(transfer.direction).to_owned()),
         ("state", format!("{}{}", state(transfer.state), held(transfer))),
-        ("size", format!("{} in {} files and folders", size(transfer.size), transfer.entries)),
+        ("size", format!("{} in {}", size(transfer.size), taken(transfer))),
         ("done", format!("{} ({} %)", size(transfer.done), percent(transfer.done, transfer.size))),
         ("rate", rate(transfer.rate)),
         ("eta", transfer.eta.map_or_else(|| "-".to_owned(), span)),
@@ -113,6 +113,19 @@ fn show(transfer: &TransferView, output: Output) -> Result<(), Stop> {
     ];
     let rows: Vec<Vec<String>> = rows.into_iter().map(|(key, value)| vec![key.to_owned(), value]).collect();
     output.show(transfer, || table(&rows))
+}
+
+/// What it consists of, or how many of its files are taken.
+fn taken(transfer: &TransferView) -> String {
+    match transfer.chosen {
+        Some(Chosen { files, of, .. }) => format!("{files} of {of} files"),
+        None => format!("{} files and folders", transfer.entries),
+    }
+}
+
+/// Behind the name: how many of the files are taken, when not all are.
+fn part(transfer: &TransferView) -> String {
+    transfer.chosen.map_or_else(String::new, |_| format!(" ({})", taken(transfer)))
 }
 
 const fn priority(priority: Priority) -> &'static str {
@@ -183,7 +196,7 @@ fn row(transfer: &TransferView) -> Vec<String> {
         when(running, rate(transfer.rate)),
         when(running && transfer.eta.is_some(), transfer.eta.map_or(String::new(), span)),
         when(transfer.path != "none", transfer.path.clone()),
-        format!("{}{}", shown::line(&transfer.name), why(transfer)),
+        format!("{}{}{}", shown::line(&transfer.name), part(transfer), why(transfer)),
     ]
 }
 
@@ -200,13 +213,14 @@ pub(super) fn transfer_line(transfer: &TransferView) -> String {
         String::new()
     };
     format!(
-        "{}  {}{progress}  {} {}  {}  {}{why}",
+        "{}  {}{progress}  {} {}  {}  {}{}{why}",
         transfer.id,
         state(transfer.state),
         preposition,
         transfer.peer,
         size(transfer.size),
         shown::line(&transfer.name),
+        part(transfer),
     )
 }
 

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use hobnob_nat::core::agent::Policy;
+use hobnob_wire::choice::Choice;
 use hobnob_wire::presence::Availability;
 use hobnob_wire::{Address, LetterId, TransferId};
 
@@ -222,7 +223,20 @@ impl Client {
     /// # Errors
     /// [`CommandError`]: no such offer.
     pub async fn accept_files(&self, id: TransferId, to: Option<PathBuf>) -> Result<(), CommandError> {
-        self.done(Command::FileAccept { id, to, update: false }).await
+        self.accept_some_files(id, to, Choice::default()).await
+    }
+
+    /// Accepts some of the files of an offer, into an absolute folder or the configured one.
+    ///
+    /// # Errors
+    /// [`CommandError`]: no such transfer, or not an offer any more.
+    pub async fn accept_some_files(
+        &self,
+        id: TransferId,
+        to: Option<PathBuf>,
+        choice: Choice,
+    ) -> Result<(), CommandError> {
+        self.done(Command::FileAccept { id, to, update: false, choice }).await
     }
 
     /// Rejects an offer.

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use hobnob_nat::core::agent::Policy;
+use hobnob_wire::choice::Choice;
 use hobnob_wire::presence::Availability;
 use hobnob_wire::{Address, LetterId, TransferId};
 use thiserror::Error;
@@ -131,6 +132,8 @@ pub enum Command {
         to: Option<PathBuf>,
         /// Whether files that are there already are brought up to date; else they are left alone.
         update: bool,
+        /// Which of the files.
+        choice: Choice,
     },
     /// Rejects an offer.
     FileReject {

@@ -167,6 +167,17 @@ pub struct DeviceStateView {
     pub state: LetterState,
 }
 
+/// How much is taken of an offer that is not taken whole.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Chosen {
+    /// Files that are taken.
+    pub files: u64,
+    /// Files that are offered.
+    pub of: u64,
+    /// Bytes of those that are taken.
+    pub bytes: u64,
+}
+
 /// Which way a transfer goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -248,10 +259,13 @@ pub struct TransferView {
     pub direction: TransferDirection,
     /// What it is called.
     pub name: String,
-    /// Files and folders.
+    /// Files and folders that are offered.
     pub entries: u64,
-    /// Bytes in all.
+    /// Bytes that are to come in all: of an offer that is not taken whole those of the files that are taken, once they are
+    /// known.
     pub size: u64,
+    /// How much is taken of an offer that is not taken whole, once it is known.
+    pub chosen: Option<Chosen>,
     /// Bytes verified at the receiver.
     pub done: u64,
     /// Where it stands.

@@ -54,7 +54,10 @@ pub(super) async fn send(
     let before = cpu();
     let begun = Instant::now();
     bob.api
-        .accept_transfer(offered.id, &TransferAccept { to: Some(received.clone()), update: false })
+        .accept_transfer(
+            offered.id,
+            &TransferAccept { to: Some(received.clone()), ..TransferAccept::default() },
+        )
         .await?;
     let transfer = watch(alice, offered, output).await?;
     let took = begun.elapsed();

@@ -7,6 +7,8 @@ use std::os::unix::fs::FileExt;
 use rustix::fs::{FallocateFlags, SeekFrom};
 use rustix::io::Errno;
 
+use super::calls::Disk;
+
 /// What a file system makes holes of.
 const BLOCK_BYTES: usize = 4096;
 /// Zeros to write where no holes can be made.
@@ -30,21 +32,20 @@ pub fn is_hole(file: &File, offset: u64, len: u64) -> io::Result<bool> {
 ///
 /// # Errors
 /// The system's.
-pub fn punch(file: &File, offset: u64, len: u64) -> io::Result<()> {
+pub fn punch(disk: &Disk, file: &File, offset: u64, len: u64) -> io::Result<()> {
     let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
-    match rustix::fs::fallocate(file, flags, offset, len) {
-        Ok(()) => Ok(()),
-        Err(Errno::OPNOTSUPP | Errno::NOSYS) => {
-            let end = (offset + len).min(file.metadata()?.len());
+    match disk.call("make a hole", || rustix::fs::fallocate(file, flags, offset, len)) {
+        Err(cause) if matches!(Errno::from_io_error(&cause), Some(Errno::OPNOTSUPP | Errno::NOSYS)) => {
+            let end = (offset + len).min(disk.call("look at", || file.metadata())?.len());
             let mut at = offset;
             while at < end {
                 let len = usize::try_from(end - at).unwrap_or(ZEROS.len()).min(ZEROS.len());
-                file.write_all_at(&ZEROS[..len], at)?;
+                disk.call("write", || file.write_all_at(&ZEROS[..len], at))?;
                 at += len as u64;
             }
             Ok(())
         }
-        Err(cause) => Err(cause.into()),
+        punched => punched,
     }
 }
 
@@ -53,7 +54,7 @@ pub fn punch(file: &File, offset: u64, len: u64) -> io::Result<()> {
 ///
 /// # Errors
 /// The system's.
-pub fn write_around(file: &File, content: &[u8], offset: u64) -> io::Result<()> {
+pub fn write_around(disk: &Disk, file: &File, content: &[u8], offset: u64) -> io::Result<()> {
     let is_zero = |block: &[u8]| block.iter().all(|byte| *byte == 0);
     let mut at = 0;
     while at < content.len() {
@@ -62,9 +63,9 @@ pub fn write_around(file: &File, content: &[u8], offset: u64) -> io::Result<()> 
         let len: usize = run.map(<[u8]>::len).sum();
         let place = offset + at as u64;
         if hole {
-            punch(file, place, len as u64)?;
+            punch(disk, file, place, len as u64)?;
         } else {
-            file.write_all_at(&content[at..at + len], place)?;
+            disk.call("write", || file.write_all_at(&content[at..at + len], place))?;
         }
         at += len;
     }
@@ -77,15 +78,19 @@ mod tests {
 
     use super::*;
 
+    fn disk() -> Disk {
+        Disk::new("/".into())
+    }
+
     #[test]
     fn zeros_become_holes_also_where_something_stood() {
         let file = tempfile::tempfile().unwrap();
         let mut content = vec![7; 1 << 20];
-        write_around(&file, &content, 0).unwrap();
+        write_around(&disk(), &file, &content, 0).unwrap();
         assert!(!is_hole(&file, 0, 1 << 20).unwrap());
         let full = file.metadata().unwrap().blocks();
         content[8192..1 << 19].fill(0);
-        write_around(&file, &content, 0).unwrap();
+        write_around(&disk(), &file, &content, 0).unwrap();
         let mut read = vec![1; 1 << 20];
         file.read_exact_at(&mut read, 0).unwrap();
         assert!(read == content);
@@ -99,7 +104,7 @@ mod tests {
         file.write_all_at(b"data", 0).unwrap();
         file.set_len(10 << 20).unwrap();
         assert!(is_hole(&file, 1 << 20, 9 << 20).unwrap());
-        punch(&file, 0, 1 << 20).unwrap();
+        punch(&disk(), &file, 0, 1 << 20).unwrap();
         assert!(is_hole(&file, 0, 10 << 20).unwrap());
         assert_eq!(file.metadata().unwrap().len(), 10 << 20);
     }

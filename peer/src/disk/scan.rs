@@ -14,6 +14,7 @@ use hobnob_wire::TransferId;
 use hobnob_wire::limits::{TRANSFER_BYTES_MAX, TRANSFER_ENTRIES_MAX};
 use hobnob_wire::transfer::{EntryKind, ManifestEntry, RelativePath};
 
+use super::calls::Disk;
 use super::spool::{Spool, SpoolHead, SpoolWriter, spool_path};
 use super::trouble::DiskError;
 use crate::core::transfer::job::Scanned;
@@ -28,18 +29,14 @@ const STAT_BLOCK_BYTES: u64 = 512;
 ///
 /// # Errors
 /// [`DiskError`], naming the file. Nothing is left behind then.
-pub fn scan(
-    transfers: &Path,
-    transfer: TransferId,
-    paths: &[PathBuf],
-    links: bool,
-) -> Result<Scanned, DiskError> {
-    let roots = roots(paths)?;
+pub fn scan(disk: &Disk, transfer: TransferId, paths: &[PathBuf], links: bool) -> Result<Scanned, DiskError> {
+    let roots = roots(disk, paths)?;
     let name = roots.first().map_or_else(String::new, |(name, _)| name.clone());
-    let spool = spool_path(transfers, transfer);
+    let spool = spool_path(disk, transfer);
     let head = SpoolHead { roots, folder: None };
-    let writer = SpoolWriter::create(spool.clone(), &head)?;
-    let mut walk = Walk { writer, links: links.then(Vec::new), links_bytes: 0, skipped: 0 };
+    let writer = SpoolWriter::create(disk, spool.clone(), &head)?;
+    let mut walk =
+        Walk { disk: disk.clone(), writer, links: links.then(Vec::new), links_bytes: 0, skipped: 0 };
     for (name, path) in &head.roots {
         walk.root(name, path)?;
     }
@@ -50,15 +47,16 @@ pub fn scan(
         tracing::info!(%transfer, skipped = walk.skipped, "symbolic links and special files are not sent");
     }
     let sum = walk.writer.finish()?;
-    let ranges = Spool::open(spool)?.layout().ranges();
+    let ranges = Spool::open(disk, spool)?.layout().ranges();
     Ok(Scanned { name, entries: sum.entries, bytes: sum.bytes, manifest: sum.digest, ranges })
 }
 
 /// Each path, really, and the name that it gets at the top of the manifest.
-fn roots(paths: &[PathBuf]) -> Result<Vec<(String, PathBuf)>, DiskError> {
+fn roots(disk: &Disk, paths: &[PathBuf]) -> Result<Vec<(String, PathBuf)>, DiskError> {
     let mut roots: Vec<(String, PathBuf)> = Vec::new();
     for path in paths {
-        let real = path.canonicalize().map_err(|cause| DiskError::system("send", path, cause))?;
+        let real = disk.call("find", || path.canonicalize());
+        let real = real.map_err(|cause| DiskError::system("send", path, cause))?;
         let name = path.file_name().or_else(|| real.file_name());
         let name = name.ok_or_else(|| DiskError::Name { path: path.clone(), why: "it has no name" })?;
         let name = text(path, name)?;
@@ -79,6 +77,7 @@ fn text<'a>(path: &Path, name: &'a OsStr) -> Result<&'a str, DiskError> {
 }
 
 struct Walk {
+    disk: Disk,
     writer: SpoolWriter,
     /// Links so far, when they are wished for.
     links: Option<Vec<ManifestEntry>>,
@@ -96,7 +95,7 @@ struct Open {
 impl Walk {
     fn root(&mut self, name: &str, path: &Path) -> Result<(), DiskError> {
         let refused = |cause| DiskError::system("read", path, cause);
-        let metadata = path.symlink_metadata().map_err(refused)?;
+        let metadata = self.disk.call("look at", || path.symlink_metadata()).map_err(refused)?;
         if metadata.is_file() {
             return self.file(name, path, &metadata);
         }
@@ -109,10 +108,12 @@ impl Walk {
                 open.pop();
                 continue;
             };
+            let entry = self.disk.call("list", || entry);
             let entry = entry.map_err(|cause| DiskError::system("read", &folder.path, cause))?;
             let path = entry.path();
             let name = format!("{}/{}", folder.name, text(&path, &entry.file_name())?);
-            let metadata = entry.metadata().map_err(|cause| DiskError::system("read", &path, cause))?;
+            let metadata = self.disk.call("look at", || entry.metadata());
+            let metadata = metadata.map_err(|cause| DiskError::system("read", &path, cause))?;
             if metadata.is_dir() {
                 let inner = self.folder(name, path, &metadata)?;
                 open.push(inner);
@@ -127,12 +128,14 @@ impl Walk {
 
     fn folder(&mut self, name: String, path: PathBuf, metadata: &Metadata) -> Result<Open, DiskError> {
         self.push(entry(&name, &path, EntryKind::Folder, metadata)?)?;
-        let list = path.read_dir().map_err(|cause| DiskError::system("read", &path, cause))?;
+        let list = self.disk.call("list", || path.read_dir());
+        let list = list.map_err(|cause| DiskError::system("read", &path, cause))?;
         Ok(Open { path, name, list })
     }
 
     fn file(&mut self, name: &str, path: &Path, metadata: &Metadata) -> Result<(), DiskError> {
-        rustix::fs::access(path, rustix::fs::Access::READ_OK)
+        self.disk
+            .call("ask for", || rustix::fs::access(path, rustix::fs::Access::READ_OK))
             .map_err(|cause| DiskError::system("read", path, cause))?;
         self.push(entry(name, path, EntryKind::File, metadata)?)
     }
@@ -140,7 +143,8 @@ impl Walk {
     /// Keeps a link for later; `false` when it is not to be sent.
     fn link(&mut self, name: &str, path: &Path, metadata: &Metadata) -> Result<bool, DiskError> {
         let Some(links) = &mut self.links else { return Ok(false) };
-        let text = path.read_link().map_err(|cause| DiskError::system("read", path, cause))?;
+        let text = self.disk.call("read a link", || path.read_link());
+        let text = text.map_err(|cause| DiskError::system("read", path, cause))?;
         let Some(target) = target(name, &text) else { return Ok(false) };
         self.links_bytes += name.len() + target.as_str().len();
         if self.links_bytes > LINKS_BYTES_MAX {

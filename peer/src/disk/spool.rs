@@ -16,10 +16,16 @@ use hobnob_wire::transfer::{EntryKind, ManifestEntry, ManifestHasher, ManifestPa
 use hobnob_wire::{List, TransferId};
 use serde::{Deserialize, Serialize};
 
+use super::calls::Disk;
+use super::room;
 use super::trouble::DiskError;
 
 /// Longest head: a thousand paths.
 const HEAD_BYTES_MAX: usize = 16 << 20;
+/// Longest spool: a million entries with paths of a kilobyte each. The home's disk holds one for each transfer that is not over.
+pub const SPOOL_BYTES_MAX: u64 = 1 << 30;
+/// Parts between two looks at the room that the home's disk has.
+const LOOK_EVERY: u64 = 256;
 /// Encoded bytes of an entry beside its paths: two bytes of length for each, kind, size, time, flags.
 const ENTRY_BYTES: usize = 2 + 2 + 1 + 8 + 8 + 2;
 /// Parts that are held in memory: two for each of the ranges of a transfer that are on their way.
@@ -49,27 +55,12 @@ pub struct SpoolSum {
 
 /// Where the spool of a transfer is.
 #[must_use]
-pub fn spool_path(transfers: &Path, transfer: TransferId) -> PathBuf {
-    transfers.join(format!("{transfer}.manifest"))
+pub fn spool_path(disk: &Disk, transfer: TransferId) -> PathBuf {
+    disk.transfers().join(format!("{transfer}.manifest"))
 }
 
 fn unfinished(path: &Path) -> PathBuf {
     path.with_extension("manifest.new")
-}
-
-/// Removes what an earlier run did not finish writing.
-///
-/// # Errors
-/// [`DiskError::System`].
-pub fn remove_unfinished(transfers: &Path) -> Result<(), DiskError> {
-    let refused = |cause| DiskError::system("clean", transfers, cause);
-    for entry in std::fs::read_dir(transfers).map_err(refused)? {
-        let path = entry.map_err(refused)?.path();
-        if path.extension().is_some_and(|extension| extension == "new") {
-            std::fs::remove_file(&path).map_err(refused)?;
-        }
-    }
-    Ok(())
 }
 
 /// A spool that is being written; removed when it is dropped, unless it has got its name by then.
@@ -86,6 +77,7 @@ impl Drop for Unfinished {
 /// Writes a spool, entry after entry. What is not finished leaves nothing behind.
 #[derive(Debug)]
 pub struct SpoolWriter {
+    disk: Disk,
     path: PathBuf,
     new: Unfinished,
     file: BufWriter<File>,
@@ -94,6 +86,8 @@ pub struct SpoolWriter {
     part_bytes: usize,
     entries: u64,
     bytes: u64,
+    frames: u64,
+    spooled: u64,
 }
 
 impl SpoolWriter {
@@ -101,12 +95,15 @@ impl SpoolWriter {
     ///
     /// # Errors
     /// [`DiskError::System`].
-    pub fn create(path: PathBuf, head: &SpoolHead) -> Result<Self, DiskError> {
+    pub fn create(disk: &Disk, path: PathBuf, head: &SpoolHead) -> Result<Self, DiskError> {
         let new = unfinished(&path);
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(true).mode(0o600);
-        let file = options.open(&new).map_err(|cause| DiskError::system("create", &new, cause))?;
+        let file = disk
+            .call("create", || options.open(&new))
+            .map_err(|cause| DiskError::system("create", &new, cause))?;
         let mut this = Self {
+            disk: disk.clone(),
             path,
             new: Unfinished(new),
             file: BufWriter::new(file),
@@ -115,6 +112,8 @@ impl SpoolWriter {
             part_bytes: PART_BYTES,
             entries: 0,
             bytes: 0,
+            frames: 0,
+            spooled: 0,
         };
         let head = serde_json::to_vec(head).map_err(|cause| DiskError::system("write", &this.path, cause))?;
         this.write(&head)?;
@@ -123,17 +122,26 @@ impl SpoolWriter {
 
     fn write(&mut self, frame: &[u8]) -> Result<(), DiskError> {
         let len = u32::try_from(frame.len()).map_err(|_| DiskError::Spool { path: self.path.clone() })?;
-        let mut write = || {
-            self.file.write_all(&len.to_be_bytes())?;
-            self.file.write_all(frame)
+        self.spooled += 4 + u64::from(len);
+        if self.spooled > SPOOL_BYTES_MAX {
+            return Err(DiskError::TooMuch { what: "the bytes in the list of files", max: SPOOL_BYTES_MAX });
+        }
+        if self.frames.is_multiple_of(LOOK_EVERY) {
+            room::check_home(&self.disk)?;
+        }
+        self.frames += 1;
+        let file = &mut self.file;
+        let write = || {
+            file.write_all(&len.to_be_bytes())?;
+            file.write_all(frame)
         };
-        write().map_err(|cause| DiskError::system("write", &self.path, cause))
+        self.disk.call("write", write).map_err(|cause| DiskError::system("write", &self.path, cause))
     }
 
     /// Adds an entry.
     ///
     /// # Errors
-    /// [`DiskError::System`].
+    /// [`DiskError::System`], [`DiskError::NoRoom`]; [`DiskError::TooMuch`] over [`SPOOL_BYTES_MAX`].
     pub fn push(&mut self, entry: ManifestEntry) -> Result<(), DiskError> {
         let target = if let EntryKind::Link { target } = &entry.kind { target.as_str().len() } else { 0 };
         let bytes = ENTRY_BYTES + entry.path.as_str().len() + target;
@@ -177,10 +185,12 @@ impl SpoolWriter {
     /// [`DiskError::System`].
     pub fn finish(mut self) -> Result<SpoolSum, DiskError> {
         self.flush_part()?;
-        let Self { path, new, file, hasher, entries, bytes, .. } = self;
+        let Self { disk, path, new, file, hasher, entries, bytes, .. } = self;
         let put = || {
-            file.into_inner().map_err(std::io::IntoInnerError::into_error)?.sync_all()?;
-            std::fs::rename(&new.0, &path)
+            let file =
+                disk.call("write", || file.into_inner().map_err(std::io::IntoInnerError::into_error))?;
+            disk.call("flush", || file.sync_all())?;
+            disk.call("rename", || std::fs::rename(&new.0, &path))
         };
         put().map_err(|cause| DiskError::system("write", &path, cause))?;
         Ok(SpoolSum { entries, bytes, digest: hasher.finish() })
@@ -197,6 +207,7 @@ struct PartPlace {
 /// A manifest that is read piece by piece.
 #[derive(Debug)]
 pub struct Spool {
+    disk: Disk,
     path: PathBuf,
     file: File,
     head: SpoolHead,
@@ -212,17 +223,18 @@ impl Spool {
     ///
     /// # Errors
     /// [`DiskError::System`]; [`DiskError::Spool`] when it is damaged.
-    pub fn open(path: PathBuf) -> Result<Self, DiskError> {
-        let refused = |cause| DiskError::system("read", &path, cause);
+    pub fn open(disk: &Disk, path: PathBuf) -> Result<Self, DiskError> {
+        let refused = |cause| unreadable(&path, cause);
         let damaged = || DiskError::Spool { path: path.clone() };
-        let file = File::open(&path).map_err(refused)?;
+        let file = disk.call("open", || File::open(&path)).map_err(refused)?;
         let mut reader = BufReader::new(&file);
-        let head = read_frame(&mut reader, HEAD_BYTES_MAX).map_err(refused)?.ok_or_else(damaged)?;
+        let head = read_frame(disk, &mut reader, HEAD_BYTES_MAX);
+        let head = head.map_err(refused)?.ok_or_else(damaged)?;
         let mut offset = 4 + head.len() as u64;
         let head = serde_json::from_slice(&head).map_err(|_| damaged())?;
         let (mut parts, mut sizes) = (Vec::new(), Vec::new());
         let mut hasher = ManifestHasher::default();
-        while let Some(frame) = read_frame(&mut reader, MANIFEST_PART_BYTES_MAX).map_err(refused)? {
+        while let Some(frame) = read_frame(disk, &mut reader, MANIFEST_PART_BYTES_MAX).map_err(refused)? {
             let part: ManifestPart = codec::decode(&frame).map_err(|_| damaged())?;
             hasher.update(&frame);
             let len = u32::try_from(frame.len()).map_err(|_| damaged())?;
@@ -238,18 +250,18 @@ impl Spool {
         }
         let layout = Layout::new(sizes);
         let digest = hasher.finish();
-        Ok(Self { path, file, head, digest, parts, layout, recent: Mutex::default() })
+        Ok(Self { disk: disk.clone(), path, file, head, digest, parts, layout, recent: Mutex::default() })
     }
 
     /// Reads only the head of a spool.
     ///
     /// # Errors
     /// As [`Spool::open`].
-    pub fn open_head(path: &Path) -> Result<SpoolHead, DiskError> {
-        let refused = |cause| DiskError::system("read", path, cause);
+    pub fn open_head(disk: &Disk, path: &Path) -> Result<SpoolHead, DiskError> {
+        let refused = |cause| unreadable(path, cause);
         let damaged = || DiskError::Spool { path: path.to_owned() };
-        let mut file = File::open(path).map_err(refused)?;
-        let head = read_frame(&mut file, HEAD_BYTES_MAX).map_err(refused)?.ok_or_else(damaged)?;
+        let mut file = disk.call("open", || File::open(path)).map_err(refused)?;
+        let head = read_frame(disk, &mut file, HEAD_BYTES_MAX).map_err(refused)?.ok_or_else(damaged)?;
         serde_json::from_slice(&head).map_err(|_| damaged())
     }
 
@@ -284,8 +296,8 @@ impl Spool {
     pub fn part_bytes(&self, number: usize) -> Result<Option<Vec<u8>>, DiskError> {
         let Some(place) = self.parts.get(number) else { return Ok(None) };
         let mut bytes = vec![0; place.len as usize];
-        self.file
-            .read_exact_at(&mut bytes, place.offset)
+        self.disk
+            .call("read", || self.file.read_exact_at(&mut bytes, place.offset))
             .map_err(|cause| DiskError::system("read", &self.path, cause))?;
         Ok(Some(bytes))
     }
@@ -321,12 +333,22 @@ impl Spool {
     }
 }
 
+/// What is cut off or nonsense is damaged; anything else may be better another time.
+fn unreadable(path: &Path, cause: std::io::Error) -> DiskError {
+    match cause.kind() {
+        std::io::ErrorKind::UnexpectedEof | std::io::ErrorKind::InvalidData => {
+            DiskError::Spool { path: path.to_owned() }
+        }
+        _ => DiskError::system("read", path, cause),
+    }
+}
+
 /// Reads a frame; `None` at the end.
-fn read_frame(reader: &mut impl Read, max: usize) -> std::io::Result<Option<Vec<u8>>> {
+fn read_frame(disk: &Disk, reader: &mut impl Read, max: usize) -> std::io::Result<Option<Vec<u8>>> {
     let mut prefix = [0; 4];
     let mut filled = 0;
     while filled < prefix.len() {
-        match reader.read(&mut prefix[filled..])? {
+        match disk.call("read", || reader.read(&mut prefix[filled..]))? {
             0 if filled == 0 => return Ok(None),
             0 => return Err(std::io::ErrorKind::UnexpectedEof.into()),
             read => filled += read,
@@ -337,7 +359,7 @@ fn read_frame(reader: &mut impl Read, max: usize) -> std::io::Result<Option<Vec<
         return Err(std::io::ErrorKind::InvalidData.into());
     }
     let mut frame = vec![0; len];
-    reader.read_exact(&mut frame)?;
+    disk.call("read", || reader.read_exact(&mut frame))?;
     Ok(Some(frame))
 }
 
@@ -349,9 +371,9 @@ mod tests {
     #[test]
     fn entries_come_back_in_any_order_and_parts_keep_their_limits() {
         let home = tempfile::tempdir().unwrap();
-        let path = home.path().join("x.manifest");
+        let (disk, path) = (Disk::new(home.path().to_owned()), home.path().join("x.manifest"));
         let head = SpoolHead { roots: vec![("top".into(), "/somewhere/top".into())], folder: None };
-        let mut writer = SpoolWriter::create(path.clone(), &head).unwrap();
+        let mut writer = SpoolWriter::create(&disk, path.clone(), &head).unwrap();
         let entry = |number: u64| ManifestEntry {
             path: RelativePath::new(&format!("{}/{number}", "d".repeat(200))).unwrap(),
             kind: if number.is_multiple_of(7) { EntryKind::Folder } else { EntryKind::File },
@@ -365,7 +387,7 @@ mod tests {
         }
         assert!(!path.exists());
         let sum = writer.finish().unwrap();
-        let spool = Spool::open(path.clone()).unwrap();
+        let spool = Spool::open(&disk, path.clone()).unwrap();
         assert_eq!(spool.head(), &head);
         assert_eq!((sum.entries, sum.bytes), (2_000, spool.layout().bytes()));
         assert!(spool.parts() > 6);
@@ -379,14 +401,15 @@ mod tests {
         }
         assert_eq!(hasher.finish(), sum.digest);
         OpenOptions::new().write(true).open(&path).unwrap().set_len(1_000).unwrap();
-        assert!(Spool::open(path).is_err());
+        assert!(Spool::open(&disk, path).is_err());
     }
 
     #[test]
     fn a_spool_that_is_not_finished_leaves_nothing_behind() {
         let home = tempfile::tempdir().unwrap();
         let files = || std::fs::read_dir(home.path()).unwrap().count();
-        let writer = SpoolWriter::create(home.path().join("x.manifest"), &SpoolHead::default()).unwrap();
+        let (disk, path) = (Disk::new(home.path().to_owned()), home.path().join("x.manifest"));
+        let writer = SpoolWriter::create(&disk, path, &SpoolHead::default()).unwrap();
         assert_eq!(files(), 1);
         drop(writer);
         assert_eq!(files(), 0);

@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use rustix::io::Errno;
 use thiserror::Error;
 
 /// Why a file could not be read, written or put in place.
@@ -126,19 +127,36 @@ struct Advice<'a>(&'a io::Error);
 impl fmt::Display for Advice<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         use io::ErrorKind as Kind;
-        let known = [
+        const PERMISSIONS: &str = "change its permissions or choose another place";
+        const ATTACHED: &str = "check that the disk is attached, or choose another folder";
+        let kinds = [
             (Kind::NotFound, "there is no such file or folder", "check the path"),
-            (Kind::PermissionDenied, "permission denied", "change its permissions or choose another place"),
+            (Kind::PermissionDenied, "permission denied", PERMISSIONS),
             (Kind::StorageFull, "the disk is full", "free some space"),
             (Kind::QuotaExceeded, "the disk quota is used up", "free some space"),
             (Kind::FileTooLarge, "the file is too large for this disk", "choose another folder"),
-            (Kind::ReadOnlyFilesystem, "the disk is read-only", "choose another folder"),
+            (Kind::ReadOnlyFilesystem, "the disk is read-only", "make it writable or choose another folder"),
             (Kind::NotADirectory, "it is not a folder", "choose another one"),
             (Kind::AlreadyExists, "something of that name is in the way", "choose another folder"),
             (Kind::InvalidFilename, "this disk does not allow the name", "choose another folder"),
+            (Kind::StaleNetworkFileHandle, "its disk does not answer", ATTACHED),
+            (Kind::NotConnected, "its disk does not answer", ATTACHED),
+            (Kind::TimedOut, "its disk does not answer", ATTACHED),
         ];
-        let Some((_, what, then)) = known.iter().find(|(kind, ..)| *kind == self.0.kind()) else {
-            return write!(f, "{}", self.0);
+        let numbers = [
+            (Errno::IO, "the disk has an error", "check the disk, or choose another folder"),
+            (Errno::NODEV, "the disk is gone", ATTACHED),
+            (Errno::NXIO, "the disk is gone", ATTACHED),
+            (Errno::MFILE, "too many files are open", "close some programs"),
+            (Errno::NFILE, "too many files are open", "close some programs"),
+        ];
+        let of_kind = kinds.iter().find(|(kind, ..)| *kind == self.0.kind()).map(|found| (found.1, found.2));
+        let of_number = || {
+            let number = Errno::from_io_error(self.0);
+            numbers.iter().find(|(known, ..)| Some(*known) == number).map(|found| (found.1, found.2))
+        };
+        let Some((what, then)) = of_kind.or_else(of_number) else {
+            return write!(f, "{}; try it again, or choose another place", self.0);
         };
         write!(f, "{what}; {then}")
     }
@@ -153,5 +171,8 @@ mod tests {
         let error = DiskError::system("write", Path::new("/mnt/a"), io::Error::from_raw_os_error(28));
         assert_eq!(error.to_string(), "could not write /mnt/a: the disk is full; free some space");
         assert_eq!(error.told(), "could not write a: the disk is full; free some space");
+        let error = DiskError::system("write", Path::new("/mnt/a"), io::Error::from_raw_os_error(5));
+        let text = "could not write /mnt/a: the disk has an error; check the disk, or choose another folder";
+        assert_eq!(error.to_string(), text);
     }
 }

@@ -72,7 +72,7 @@ impl Side {
         let endpoint = endpoint();
         let (inputs, messages) = channel();
         let home = tempfile::tempdir().unwrap();
-        let transfers = TransferShell::new(home.path(), mpsc::channel(1).0).unwrap();
+        let transfers = TransferShell::new(home.path(), &[].into(), mpsc::channel(1).0).unwrap();
         let room = Arc::new(LinkRoom::new(endpoint.clone(), noise(seed), inputs, transfers));
         tokio::spawn(Arc::clone(&room).accept_all());
         Self { seed, room, endpoint, messages, table: LinkTable::default(), _home: home }

@@ -16,6 +16,7 @@ const STEPS: &[&str] = &[
     include_str!("schema/paths.sql"),
     include_str!("schema/queue.sql"),
     include_str!("schema/updates.sql"),
+    include_str!("schema/parts.sql"),
 ];
 
 /// Brings a file to the newest format.

@@ -4,17 +4,19 @@ use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 
+use hobnob_wire::choice::Choice;
 use hobnob_wire::{DeviceId, TransferId};
 use rusqlite::{OptionalExtension, Row, params};
+use serde::{Deserialize, Serialize};
 
 use super::column::{address, read};
 use super::{StoreError, Tx};
-use crate::core::transfer::{TransferRecord, TransferStore, Wishes};
-use crate::core::view::{Priority, TransferDirection, TransferState};
+use crate::core::transfer::{Part, TransferRecord, TransferStore, Wishes};
+use crate::core::view::{Chosen, Priority, TransferDirection, TransferState};
 
 const COLUMNS: &str = "id, peer, device, outgoing, name, entries, size, ranges, manifest, sealed, text,
                        rate_limit, folder, state, done, digest, error, untold, offered_at,
-                       ended_at, priority, place, paused, paths, links, updates";
+                       ended_at, priority, place, paused, paths, links, updates, part, quarantined";
 
 /// In the order of their numbers in the database.
 const STATES: [TransferState; 10] = [
@@ -40,6 +42,27 @@ fn joined(paths: &[PathBuf]) -> Vec<u8> {
 fn split(bytes: &[u8]) -> Vec<PathBuf> {
     let paths = bytes.split(|byte| *byte == 0).filter(|path| !path.is_empty());
     paths.map(|path| PathBuf::from(OsString::from_vec(path.to_vec()))).collect()
+}
+
+/// A part as it is kept.
+#[derive(Serialize, Deserialize)]
+struct KeptPart {
+    only: Vec<String>,
+    except: Vec<String>,
+    sum: Option<Chosen>,
+}
+
+fn part_text(part: &Part) -> String {
+    let owned = |pattern: &str| pattern.to_owned();
+    let only = part.choice.only().map(owned).collect();
+    let except = part.choice.except().map(owned).collect();
+    // Nothing in it is a map with keys that are no text, which is all that JSON cannot say.
+    serde_json::to_string(&KeptPart { only, except, sum: part.sum }).unwrap_or_default()
+}
+
+fn read_part(text: &str) -> Option<Part> {
+    let KeptPart { only, except, sum } = serde_json::from_str(text).ok()?;
+    Some(Part { choice: Choice::new(&only, &except).ok()?, sum })
 }
 
 /// A number as SQLite counts; limits of the protocol are far below where it stops.
@@ -82,6 +105,11 @@ fn record(row: &Row<'_>) -> Result<TransferRecord, StoreError> {
         paths: split(&row.get::<_, Vec<u8>>(23)?),
         links: row.get(24)?,
         update: row.get(25)?,
+        part: match row.get::<_, Option<String>>(26)? {
+            None => None,
+            Some(_) => Some(read(row, 26, |part: String| read_part(&part))?),
+        },
+        quarantined: row.get(27)?,
     })
 }
 
@@ -103,7 +131,7 @@ impl TransferStore for Tx<'_> {
         let sql = format!(
             "INSERT OR REPLACE INTO transfers ({COLUMNS}, past)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20,
-                     ?21, ?22, ?23, ?24, ?25, ?26, ?27)"
+                     ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29)"
         );
         let state = STATES.iter().position(|state| *state == record.state).unwrap_or_default();
         self.transaction.prepare_cached(&sql)?.execute(params![
@@ -133,6 +161,8 @@ impl TransferStore for Tx<'_> {
             joined(&record.paths),
             record.links,
             record.update,
+            record.part.as_ref().map(part_text),
+            record.quarantined,
             record.state.is_final() && !record.untold,
         ])?;
         Ok(())
@@ -189,6 +219,11 @@ mod tests {
             error: Some("no".into()),
             untold,
             update: untold,
+            part: Some(Part {
+                choice: Choice::new(&["*.jpg".into()], &["a".into(), "b".into()]).unwrap(),
+                sum: Some(Chosen { files: 1, of: 2, bytes: 3 }),
+            }),
+            quarantined: untold,
             offered_unix_ms: number.into(),
             ended_unix_ms: 9,
             wishes: Wishes { priority: Priority::High, place: 8, paused: true },
@@ -212,6 +247,7 @@ mod tests {
             folder: None,
             digest: None,
             error: None,
+            part: None,
             ..record(1, TransferState::Offered, false)
         };
         tx.save_transfer(&bare).unwrap();

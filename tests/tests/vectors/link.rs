@@ -1,6 +1,7 @@
 //! Examples of what peers say to each other: signals, frames of a link, letters and transfers.
 
 use hobnob_wire::bounded::{List, Opaque, Text};
+use hobnob_wire::choice::Choice;
 use hobnob_wire::datagram::{AllocationId, Channel, DatagramKey};
 use hobnob_wire::device::ListHead;
 use hobnob_wire::letter::{
@@ -24,7 +25,7 @@ variants! {
     Mapping: Unknown, NoNat, EndpointIndependent, Sequential, Block, Random;
     LinkFrame: Ready, Letter, LetterAck, Typing, Transfer, Pace, Relay;
     RelayFrame: Offer, Ask, Grant;
-    TransferFrame: Accept, Pace, Progress, Complete, Gone, Hold, Wait;
+    TransferFrame: Accept, Pace, Progress, Complete, Gone, Hold, Wait, Choose;
     OlmKind: PreKey, Normal;
     LetterBody: Text, Receipt, Offer, OfferEnd, Unknown;
     StreamHeader: Manifest, Range;
@@ -159,6 +160,14 @@ fn transfer_frames() -> Vec<Example<TransferFrame>> {
             "wait",
             "the transfer, disk full",
             TransferFrame::Wait { transfer, text: Text::truncated("disk full") },
+        ),
+        (
+            "choose",
+            "the transfer, only *.jpg and a/**, except b",
+            TransferFrame::Choose {
+                transfer,
+                choice: Choice::new(&["*.jpg", "a/**"].map(str::to_owned), &["b".to_owned()]).unwrap(),
+            },
         ),
     ]
 }

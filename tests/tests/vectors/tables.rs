@@ -95,6 +95,7 @@ fn the_page_lists_every_limit() {
         MANIFEST_PART_BYTES_MAX,
         MANIFEST_PARTS_MAX,
         WANT_SPANS_MAX,
+        PATTERNS_BYTES_MAX,
         RANGE_BYTES,
         PACK_FILES_MAX,
         PACK_FILES_MAX,

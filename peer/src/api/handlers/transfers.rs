@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use hobnob_wire::TransferId;
+use hobnob_wire::choice::Choice;
 
 use crate::api::bodies::{
     TransferAccept, TransferLimit, TransferMove, TransferPriority, TransferSend, Words,
@@ -47,11 +48,12 @@ pub(in crate::api) async fn one(
 pub(in crate::api) async fn accept(
     State(api): State<Api>,
     Path(id): Path<String>,
-    Body(TransferAccept { to, update }): Body<TransferAccept>,
+    Body(TransferAccept { to, update, only, except }): Body<TransferAccept>,
 ) -> Result<StatusCode, ApiError> {
     to.as_deref().map_or(Ok(()), absolute)?;
     let id = transfer_id(&id)?;
-    api.client().command(Command::FileAccept { id, to, update }).await?;
+    let choice = Choice::new(&only, &except).map_err(|error| ApiError::usage(error.to_string()))?;
+    api.client().command(Command::FileAccept { id, to, update, choice }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

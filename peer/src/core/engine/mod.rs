@@ -21,8 +21,8 @@ mod stories;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use hobnob_wire::Address;
 use hobnob_wire::account::AccountAnswer;
+use hobnob_wire::{Address, TransferId};
 use thiserror::Error;
 
 use super::contact::Contacts;
@@ -109,6 +109,12 @@ impl Engine {
     #[must_use]
     pub const fn identity(&self) -> &Identity {
         &self.keys.identity
+    }
+
+    /// Transfers that are not over, or whose end the other side may not know.
+    #[must_use]
+    pub fn open_transfers(&self) -> BTreeSet<TransferId> {
+        self.transfers.open_ids()
     }
 
     /// Handles one input inside the store's transaction. The effects must wait for its commit.

@@ -1,7 +1,9 @@
 //! What users ask of transfers.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+use hobnob_wire::choice::Choice;
 use hobnob_wire::letter::EndReason;
 use hobnob_wire::limits::OFFER_TEXT_BYTES_MAX;
 use hobnob_wire::{Address, TransferId};
@@ -9,7 +11,7 @@ use hobnob_wire::{Address, TransferId};
 use super::job::{Scanned, TransferJob};
 use super::ledger;
 use super::queue::Wishes;
-use super::receiving::Receiving;
+use super::receiving::{Receiving, Terms};
 use super::record::{TransferRecord, TransferStore};
 use super::sending::Sending;
 use super::transfers::{OPEN_PER_CONTACT_MAX, PAST_MAX, Transfers};
@@ -77,6 +79,8 @@ impl Scan {
             error: None,
             untold: false,
             update: false,
+            part: None,
+            quarantined: false,
             offered_unix_ms: now.unix_ms,
             ended_unix_ms: 0,
             wishes: Wishes { priority: self.priority, place, paused: false },
@@ -111,9 +115,9 @@ impl Transfers {
                 Some(view) => Ok(Reply::Transfers(vec![view])),
                 None => Err(unknown(id)),
             },
-            Command::FileAccept { id, to, update } => {
+            Command::FileAccept { id, to, update, choice } => {
                 let state = self.state(store, id)?;
-                self.accept(id, state, (to, update), step.now)
+                self.accept(id, state, (to, update, choice), step.now)
             }
             Command::FileReject { id, text } => {
                 let state = self.state(store, id)?;
@@ -223,7 +227,9 @@ impl Transfers {
         Ok(store.transfer(id)?.as_ref().map(ledger::view))
     }
 
-    fn open_ids(&self) -> Vec<TransferId> {
+    /// Transfers that are not over, or whose end the other side may not know: what the disk keeps for others is of no use.
+    #[must_use]
+    pub fn open_ids(&self) -> BTreeSet<TransferId> {
         self.sending.keys().chain(self.receiving.keys()).copied().collect()
     }
 
@@ -256,7 +262,7 @@ impl Transfers {
         &mut self,
         id: TransferId,
         state: Option<TransferState>,
-        (to, update): (Option<PathBuf>, bool),
+        (to, update, choice): (Option<PathBuf>, bool, Choice),
         now: Now,
     ) -> Answer {
         let Some(transfer) = self.receiving.get_mut(&id) else {
@@ -270,7 +276,8 @@ impl Transfers {
             let text = format!("{} is not an absolute path", folder.display());
             return Err(CommandError::new(ErrorKind::Usage, text));
         }
-        transfer.accept(folder, update, now);
+        let choice = (!choice.is_everything()).then_some(choice);
+        transfer.accept(Terms { folder, update, choice, quarantined: false }, now);
         Ok(Reply::Done)
     }
 

@@ -57,7 +57,7 @@ pub(super) struct Ranges {
 impl Ranges {
     pub(super) fn new(layouted: &Layouted) -> Self {
         Self {
-            missing: SpanSet::below(layouted.ranges),
+            missing: SpanSet::from_spans(&layouted.wanted, layouted.ranges),
             doubted: SpanSet::from_spans(&layouted.doubted, layouted.ranges),
             known: SpanSet::from_spans(&layouted.known, layouted.ranges),
             refused: BTreeMap::new(),
@@ -117,7 +117,7 @@ mod tests {
     #[test]
     fn what_an_earlier_run_wrote_is_asked_for_only_when_it_is_spoiled() {
         let span = |start, end| Span { start, end };
-        let mut ranges = Ranges::new(&Layouted { ranges: 10, doubted: vec![span(2, 8)], known: Vec::new() });
+        let mut ranges = Ranges::new(&Layouted { doubted: vec![span(2, 8)], ..Layouted::whole(10) });
         assert_eq!(ranges.wanted().spans(9), [span(0, 2), span(8, 10)]);
         ranges.checked(&[span(2, 4), span(5, 8)], &[span(4, 5)]);
         assert_eq!(ranges.wanted().spans(9), [span(0, 2), span(4, 5), span(8, 10)]);
@@ -128,7 +128,7 @@ mod tests {
     #[test]
     fn what_lies_in_the_folder_is_compared_before_anything_else_is_asked_for() {
         let span = |start, end| Span { start, end };
-        let mut ranges = Ranges::new(&Layouted { ranges: 5, doubted: Vec::new(), known: vec![span(1, 3)] });
+        let mut ranges = Ranges::new(&Layouted { known: vec![span(1, 3)], ..Layouted::whole(5) });
         assert_eq!((ranges.compares(), ranges.wanted().spans(9)), (true, vec![span(1, 3)]));
         assert!(ranges.arrived(1));
         assert!(ranges.differs(2) && !ranges.differs(2));
@@ -137,7 +137,7 @@ mod tests {
 
     #[test]
     fn a_range_may_arrive_broken_twice_and_no_more_than_64_ranges_once() {
-        let mut ranges = Ranges::new(&Layouted { ranges: 100, doubted: Vec::new(), known: Vec::new() });
+        let mut ranges = Ranges::new(&Layouted::whole(100));
         assert_eq!([1, 1, 1].map(|range| ranges.refused(range)), [None, None, Some(3)]);
         assert!((2..65).all(|range| ranges.refused(range).is_none()));
         assert_eq!(ranges.refused(65), Some(1));

@@ -3,10 +3,12 @@
 use std::path::PathBuf;
 
 use hobnob_wire::TransferId;
+use hobnob_wire::choice::Choice;
 use hobnob_wire::transfer::Span;
 
 use super::shaper::{Flow, Limited};
 use crate::core::input::LinkId;
+use crate::core::view::Chosen;
 
 /// What the shell must do. Each job is answered by reports.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,6 +63,10 @@ pub enum TransferJob {
         sealed: bool,
         /// Whether files that are there already are brought up to date, instead of being left alone.
         update: bool,
+        /// Which files are taken; all when absent.
+        choice: Option<Choice>,
+        /// Whether what is put in place may be executed.
+        programs: bool,
     },
     /// Expect streams of a transfer that is open on this link from now on, and on no other.
     Expect {
@@ -75,10 +81,19 @@ pub enum TransferJob {
         /// Which.
         transfer: TransferId,
     },
-    /// Digest over everything that is offered. What was hashed while it was sent is not read again.
+    /// Find out how much of what is offered a choice takes.
+    Choose {
+        /// Which.
+        transfer: TransferId,
+        /// Which files.
+        choice: Choice,
+    },
+    /// Digest over everything that is taken. What was hashed while it was sent is not read again.
     Digest {
         /// Which.
         transfer: TransferId,
+        /// Which files are taken; all when absent.
+        choice: Option<Choice>,
     },
     /// Stop all streams of a transfer that we send; it will go on.
     Halt {
@@ -174,6 +189,13 @@ pub enum TransferReport {
         /// Digest, or why not.
         result: Result<[u8; 32], TransferFault>,
     },
+    /// How much a choice takes.
+    Chosen {
+        /// Of which transfer.
+        transfer: TransferId,
+        /// How much, or why nobody can tell.
+        result: Result<Chosen, TransferFault>,
+    },
     /// The digest that was asked for.
     Digested {
         /// Which.
@@ -203,6 +225,7 @@ impl TransferReport {
             | Self::ManifestReceived { transfer, .. }
             | Self::RangeReceived { transfer, .. }
             | Self::Finished { transfer, .. }
+            | Self::Chosen { transfer, .. }
             | Self::Digested { transfer, .. }
             | Self::Moved { transfer, .. } => *transfer,
         }
@@ -240,10 +263,23 @@ pub enum Held {
 pub struct Layouted {
     /// Ranges in all.
     pub ranges: u64,
+    /// Ranges that hold something that is taken, ascending and apart.
+    pub wanted: Vec<Span>,
+    /// How much is taken; absent when everything is.
+    pub chosen: Option<Chosen>,
     /// Ranges that an earlier run has written, ascending and apart. They count when they have been checked.
     pub doubted: Vec<Span>,
     /// Ranges whose files lie in the folder already, as far as path and size tell, ascending and apart.
     pub known: Vec<Span>,
+}
+
+impl Layouted {
+    /// Everything is taken, and nothing is here.
+    #[must_use]
+    pub fn whole(ranges: u64) -> Self {
+        let wanted = vec![Span { start: 0, end: ranges }];
+        Self { ranges, wanted, chosen: None, doubted: Vec::new(), known: Vec::new() }
+    }
 }
 
 /// What went wrong, in words for each side: names the file and says what to do.

@@ -9,7 +9,7 @@ use super::meter::Meter;
 use super::queue::Rank;
 use super::record::TransferRecord;
 use crate::core::time::{Now, rfc3339};
-use crate::core::view::{HeldBy, TransferState, TransferView};
+use crate::core::view::{Chosen, HeldBy, TransferState, TransferView};
 
 /// Least time between two reports of progress, to users and to the other side.
 pub(super) const SHOW_EVERY: Duration = Duration::from_millis(250);
@@ -91,6 +91,16 @@ impl Ledger {
         }
     }
 
+    /// So much is taken of it.
+    pub(super) fn chosen(&mut self, sum: Option<Chosen>) {
+        let known = self.record.part.as_ref().and_then(|part| part.sum);
+        if known != sum
+            && let Some(part) = &mut self.change().part
+        {
+            part.sum = sum;
+        }
+    }
+
     /// Bytes have moved, verified or not.
     pub(super) fn moved(&mut self, bytes: u64, now: Now) {
         self.meter.add(bytes, now.monotonic);
@@ -100,7 +110,7 @@ impl Ledger {
     /// So much is verified at the receiver.
     pub(super) fn verified(&mut self, bytes: u64) {
         // Not saved for each range: what is verified is counted anew after a restart.
-        self.record.done = bytes.min(self.record.bytes);
+        self.record.done = bytes.min(self.record.wanted_bytes());
         self.progressed = true;
     }
 
@@ -188,8 +198,9 @@ pub(super) fn view(record: &TransferRecord) -> TransferView {
         direction: record.direction,
         name: record.name.clone(),
         entries: record.entries,
-        size: record.bytes,
-        done: record.done.min(record.bytes),
+        size: record.wanted_bytes(),
+        chosen: record.part.as_ref().and_then(|part| part.sum),
+        done: record.done.min(record.wanted_bytes()),
         state: record.state,
         rate: 0,
         eta: None,

@@ -58,7 +58,7 @@ use super::time::Now;
 pub use job::{Failure, TransferFault, TransferJob, TransferReport};
 pub use limits::Limits;
 pub use queue::{Move, Wishes};
-pub use record::{TransferRecord, TransferStore};
+pub use record::{Part, TransferRecord, TransferStore};
 pub use rules::{Rules, Verdict};
 pub use spans::SpanSet;
 pub use transfers::Transfers;

@@ -6,16 +6,18 @@ mod end;
 mod hold;
 mod ranges;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use hobnob_wire::TransferId;
+use hobnob_wire::choice::Choice;
 use hobnob_wire::transfer::{Hold, TransferFrame};
 
 use super::backoff::Backoff;
 use super::holding::{Holding, Ranges};
 use super::job::{Failure, Held, TransferFault, TransferJob};
 use super::ledger::Ledger;
-use super::record::TransferRecord;
+use super::record::{Part, TransferRecord};
 use super::spans::SpanSet;
 use super::{Step, TransferEffect};
 use crate::core::input::LinkId;
@@ -52,6 +54,19 @@ enum State {
     Telling { digest: [u8; 32], backoff: Backoff, retry_at: Duration, tells: u32 },
     /// Final.
     Over,
+}
+
+/// How an offer is accepted.
+#[derive(Debug, Default)]
+pub(super) struct Terms {
+    /// Where it goes; absolute.
+    pub(super) folder: PathBuf,
+    /// Whether files that are there already are brought up to date.
+    pub(super) update: bool,
+    /// Which files are taken; all when absent.
+    pub(super) choice: Option<Choice>,
+    /// Whether a rule puts it apart.
+    pub(super) quarantined: bool,
 }
 
 /// The receiver's side of one transfer.
@@ -137,11 +152,13 @@ impl Receiving {
     }
 
     /// The user, or a setting, accepts the offer.
-    pub(super) fn accept(&mut self, folder: std::path::PathBuf, update: bool, now: Now) {
+    pub(super) fn accept(&mut self, terms: Terms, now: Now) {
         if matches!(self.state, State::Offered) {
             let record = self.ledger.change();
-            record.folder = Some(folder);
-            record.update = update;
+            record.folder = Some(terms.folder);
+            record.update = terms.update;
+            record.part = terms.choice.map(|choice| Part { choice, sum: None });
+            record.quarantined = terms.quarantined;
             self.ledger.enter(TransferState::Queued, now);
             self.state = State::Queued { backoff: Backoff::default(), retry_at: now.monotonic };
         }
@@ -228,6 +245,8 @@ impl Receiving {
             bytes: record.bytes,
             sealed: record.sealed,
             update: record.update,
+            choice: record.choice(),
+            programs: !record.quarantined,
         }));
         self.holding = Holding::Asked;
     }
@@ -243,9 +262,12 @@ impl Receiving {
         self.ledger.verified(0);
         match held {
             Held::Nothing => self.holding = Holding::Nothing,
-            Held::Manifest(layouted) => self.holding = Holding::Ranges(Ranges::new(&layouted)),
+            Held::Manifest(layouted) => {
+                self.ledger.chosen(layouted.chosen);
+                self.holding = Holding::Ranges(Ranges::new(&layouted));
+            }
             Held::Everything => {
-                self.ledger.verified(self.ledger.record.bytes);
+                self.ledger.verified(self.ledger.record.wanted_bytes());
                 self.finish(step);
                 return;
             }
@@ -261,6 +283,10 @@ impl Receiving {
         self.held = Hold::None;
         self.ledger.hold(None);
         self.ledger.go_on(TransferState::Running, step.now);
+        if let Some(choice) = self.ledger.record.choice() {
+            let frame = TransferFrame::Choose { transfer, choice };
+            step.out.push(TransferEffect::SendFrame { link, frame });
+        }
         if limit > 0 {
             let frame = TransferFrame::Pace { transfer, bytes_per_s: limit };
             step.out.push(TransferEffect::SendFrame { link, frame });

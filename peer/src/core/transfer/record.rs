@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 
+use hobnob_wire::choice::Choice;
 use hobnob_wire::{Address, DeviceId, TransferId};
 
 use super::queue::Wishes;
 use crate::core::store::Fallible;
-use crate::core::view::{TransferDirection, TransferState};
+use crate::core::view::{Chosen, TransferDirection, TransferState};
 
 /// One transfer as it stands on disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +48,10 @@ pub struct TransferRecord {
     pub error: Option<String>,
     /// Whether files that are there already are brought up to date.
     pub update: bool,
+    /// What is taken of it when not all is.
+    pub part: Option<Part>,
+    /// Whether a rule has put it apart: nothing of it may be executed.
+    pub quarantined: bool,
     /// Whether the other side may still wait for word of the end.
     pub untold: bool,
     /// When it was offered here, in Unix milliseconds.
@@ -59,6 +64,29 @@ pub struct TransferRecord {
     pub paths: Vec<PathBuf>,
     /// Whether links were offered as links.
     pub links: bool,
+}
+
+impl TransferRecord {
+    /// Bytes that are to come, as far as that is known.
+    #[must_use]
+    pub fn wanted_bytes(&self) -> u64 {
+        self.part.as_ref().and_then(|part| part.sum).map_or(self.bytes, |sum| sum.bytes)
+    }
+
+    /// Which files are taken; all when absent.
+    #[must_use]
+    pub fn choice(&self) -> Option<Choice> {
+        self.part.as_ref().map(|part| part.choice.clone())
+    }
+}
+
+/// What is taken of an offer that is not taken whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// Which files.
+    pub choice: Choice,
+    /// How much that is, once the list of files has been read.
+    pub sum: Option<Chosen>,
 }
 
 /// Where transfers are kept.

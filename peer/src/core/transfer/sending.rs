@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use hobnob_wire::bounded::Text;
+use hobnob_wire::choice::Choice;
 use hobnob_wire::letter::{EndReason, LetterBody, Offer, OfferEnd};
 use hobnob_wire::transfer::{Hold, Span, TransferFrame};
 use hobnob_wire::{Address, DeviceId, TransferId};
@@ -16,13 +17,13 @@ use hobnob_wire::{Address, DeviceId, TransferId};
 use super::backoff::Backoff;
 use super::job::{Failure, TransferFault, TransferJob};
 use super::ledger::Ledger;
-use super::record::TransferRecord;
+use super::record::{Part, TransferRecord};
 use super::shaper::{Flow, Limited};
 use super::spans::SpanSet;
 use super::{Step, TransferEffect};
 use crate::core::input::LinkId;
 use crate::core::time::Now;
-use crate::core::view::{Priority, TransferState};
+use crate::core::view::{Chosen, Priority, TransferState};
 
 /// Ranges of one transfer that are on their way at a time: until the other side has them. They cover 1 Gbit/s over 100 ms, and
 /// leave a part of the link to others when this transfer gets stuck.
@@ -65,6 +66,10 @@ pub(super) struct Sending {
     queued: bool,
     /// When to tell the receiver that it may go on, which needs a link.
     calling: Option<(Backoff, Duration)>,
+    /// Which files a device takes that has not asked for any yet.
+    choice: Option<(DeviceId, Choice)>,
+    /// Whether the shell finds out how much that is.
+    choosing: bool,
 }
 
 /// What the receiver asks for.
@@ -108,7 +113,7 @@ impl Sending {
     }
 
     const fn new(ledger: Ledger, state: State) -> Self {
-        Self { ledger, state, queued: false, calling: None }
+        Self { ledger, state, queued: false, calling: None, choice: None, choosing: false }
     }
 
     fn id(&self) -> TransferId {
@@ -187,6 +192,31 @@ impl Sending {
         if self.ledger.record.device.is_none() {
             self.ledger.change().device = Some(device);
             self.tell_others(device, out);
+            let choice = self.choice.take().filter(|(of, _)| *of == device);
+            self.ledger.change().part = choice.map(|(_, choice)| Part { choice, sum: None });
+        }
+        if let Some(Part { choice, sum: None }) = &self.ledger.record.part
+            && !self.choosing
+        {
+            let (transfer, choice) = (self.id(), choice.clone());
+            out.push(TransferEffect::Job(TransferJob::Choose { transfer, choice }));
+            self.choosing = true;
+        }
+    }
+
+    /// A device of the receiver's says which files it takes. Only the first word of the one that gets the transfer counts.
+    pub(super) fn handle_choose(&mut self, device: DeviceId, choice: Choice) {
+        if self.ledger.record.device.is_none() && self.choice.as_ref().is_none_or(|(of, _)| *of != device) {
+            self.choice = Some((device, choice));
+        }
+    }
+
+    /// So much is taken.
+    pub(super) fn handle_chosen(&mut self, result: Result<Chosen, TransferFault>) {
+        self.choosing = false;
+        // When a disk refuses now, it is found out when the receiver asks again.
+        if let Ok(sum) = result {
+            self.ledger.chosen(Some(sum));
         }
     }
 

@@ -14,7 +14,7 @@ use super::grants::Grants;
 use super::job::{Scanned, TransferJob, TransferReport};
 use super::ledger::{Due, Ledger};
 use super::queue::{Wishes, may_run};
-use super::receiving::Receiving;
+use super::receiving::{Receiving, Terms};
 use super::record::{TransferRecord, TransferStore};
 use super::rules::Verdict;
 use super::sending::{Asked, Sending};
@@ -247,6 +247,8 @@ impl Transfers {
             error: None,
             untold: false,
             update: false,
+            part: None,
+            quarantined: false,
             offered_unix_ms: step.now.unix_ms,
             ended_unix_ms: 0,
             wishes: Wishes { place: self.last_place(), ..Wishes::default() },
@@ -263,8 +265,14 @@ impl Transfers {
             step.out.push(TransferEffect::Event(Event::Transfer(receiving.ledger.view(None, step.now))));
         }
         match verdict {
-            Verdict::Accept => receiving.accept(self.settings.folder.clone(), false, step.now),
-            Verdict::Quarantine => receiving.accept(self.settings.quarantine.clone(), false, step.now),
+            Verdict::Accept => {
+                let folder = self.settings.folder.clone();
+                receiving.accept(Terms { folder, ..Terms::default() }, step.now);
+            }
+            Verdict::Quarantine => {
+                let folder = self.settings.quarantine.clone();
+                receiving.accept(Terms { folder, quarantined: true, ..Terms::default() }, step.now);
+            }
             Verdict::Ask => {}
             Verdict::Reject => drop(receiving.stop(EndReason::Rejected, "", step)),
         }
@@ -344,6 +352,11 @@ impl Transfers {
                     receiving.handle_wait(link, text.as_str(), step.now);
                 }
             }
+            TransferFrame::Choose { choice, .. } => {
+                if let Some(sending) = sending {
+                    sending.handle_choose(device, choice);
+                }
+            }
             TransferFrame::Gone { .. } => {
                 if let Some(receiving) = receiving {
                     receiving.handle_gone(step);
@@ -366,6 +379,7 @@ impl Transfers {
                 TransferReport::RangeSent { link, range, result, .. } => {
                     transfer.handle_sent(link, Some(range), result.map(drop), step);
                 }
+                TransferReport::Chosen { result, .. } => transfer.handle_chosen(result),
                 TransferReport::Digested { result, .. } => transfer.handle_digest(result, step),
                 TransferReport::Moved { bytes, .. } => transfer.ledger.moved(bytes, step.now),
                 TransferReport::Scanned { .. }
@@ -392,6 +406,7 @@ impl Transfers {
                 TransferReport::Scanned { .. }
                 | TransferReport::ManifestSent { .. }
                 | TransferReport::RangeSent { .. }
+                | TransferReport::Chosen { .. }
                 | TransferReport::Digested { .. } => {}
             }
         }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use hobnob_wire::TransferId;
+use hobnob_wire::choice::Choice;
 use hobnob_wire::close::StreamClose;
 use hobnob_wire::codec;
 use hobnob_wire::layout::Range;
@@ -38,6 +39,8 @@ pub(super) struct Promise {
     pub(super) bytes: u64,
     pub(super) sealed: bool,
     pub(super) update: bool,
+    pub(super) choice: Option<Choice>,
+    pub(super) programs: bool,
 }
 
 /// A transfer that we receive.
@@ -260,14 +263,14 @@ impl TransferShell {
         };
         let Ok(_slot) = slots.acquire().await else { return };
         let is_wanted = !staging.tally().has(number);
-        let Some(range) = staging.layout().range(number).filter(|_| is_wanted) else {
+        let range = staging.layout().range(number);
+        let Some(range) = range.filter(|range| is_wanted && staging.selection().needs(range)) else {
             records.stop(StreamClose::Unexpected);
             return;
         };
-        let bytes = range.bytes();
         let awaited = Awaited { number, range, coding, staging: Arc::clone(&staging) };
         let result = match self.read_range(&incoming, &mut records, awaited).await {
-            Ok(()) => Ok(bytes),
+            Ok(taken) => Ok(taken),
             Err(RangeError::Stream(StreamError::Lost)) => Err(TransferFault::LinkLost),
             Err(RangeError::Stream(StreamError::Stalled)) => {
                 records.stop(StreamClose::Stalled);
@@ -290,13 +293,13 @@ impl TransferShell {
         self.report(TransferReport::RangeReceived { transfer, range: number, result }).await;
     }
 
-    /// Reads a range, verifies it, and writes it.
+    /// Reads a range, verifies it, and writes it; returns the bytes of it that are taken.
     async fn read_range(
         &self,
         incoming: &Incoming,
         records: &mut Records,
         awaited: Awaited,
-    ) -> Result<(), RangeError> {
+    ) -> Result<u64, RangeError> {
         let Awaited { number, range, coding, staging } = awaited;
         let len = usize::try_from(range.bytes()).unwrap_or(usize::MAX);
         if coding == RangeCoding::Known && !incoming.promise.update {

@@ -1,8 +1,8 @@
 //! Takes a manifest in: checks it against the offer, gives its names a form that fits this disk, and prepares the folder.
 
-use std::path::Path;
 use std::sync::Arc;
 
+use hobnob_wire::choice::{Choice, Chooser};
 use hobnob_wire::close::StreamClose;
 use hobnob_wire::codec;
 use hobnob_wire::transfer::{EntryKind, ManifestEntry, ManifestHasher, ManifestPart};
@@ -11,8 +11,11 @@ use super::incoming::{Incoming, Promise};
 use super::opening::layouted;
 use super::records::{Records, StreamError};
 use super::{TransferShell, blocking, lock};
-use crate::core::transfer::job::{TransferFault, TransferReport};
+use crate::core::transfer::job::{Failure, Layouted, TransferFault, TransferReport};
 use crate::core::transfer::names::{BadName, Names};
+use crate::core::view::Chosen;
+use crate::disk::calls::Disk;
+use crate::disk::selection::Selection;
 use crate::disk::spool::{Spool, SpoolHead, SpoolWriter, spool_path};
 use crate::disk::staging::Staging;
 use crate::disk::trouble::DiskError;
@@ -24,14 +27,19 @@ struct Arriving {
     names: Names,
     /// Whether a link has come: then nothing else does any more.
     links: bool,
+    chooser: Option<Chooser>,
+    selection: Selection,
     writer: SpoolWriter,
 }
 
 impl Arriving {
-    fn begin(transfers: &Path, promise: Promise) -> Result<Self, DiskError> {
+    fn begin(disk: &Disk, promise: Promise) -> Result<Self, DiskError> {
         let head = SpoolHead { roots: Vec::new(), folder: Some(promise.folder.clone()) };
-        let writer = SpoolWriter::create(spool_path(transfers, promise.transfer), &head)?;
-        Ok(Self { promise, hasher: ManifestHasher::default(), names: Names::default(), links: false, writer })
+        let writer = SpoolWriter::create(disk, spool_path(disk, promise.transfer), &head)?;
+        let chooser = promise.choice.as_ref().map(Choice::chooser);
+        let selection = if chooser.is_some() { Selection::nothing() } else { Selection::everything() };
+        let (hasher, names) = (ManifestHasher::default(), Names::default());
+        Ok(Self { promise, hasher, names, links: false, chooser, selection, writer })
     }
 
     /// Takes one encoded part.
@@ -52,6 +60,10 @@ impl Arriving {
             self.links |= matches!(entry.kind, EntryKind::Link { .. });
             if self.links && !matches!(entry.kind, EntryKind::Link { .. }) {
                 return Err(bad(&"something is listed after a link"));
+            }
+            if self.chooser.as_ref().is_some_and(|chooser| chooser.takes(&entry.path)) {
+                // A number that does not fit is over the promise, too.
+                self.selection.insert(u32::try_from(self.writer.entries()).unwrap_or(u32::MAX));
             }
             let entry = self.rename(entry).map_err(|error| bad(&error))?;
             self.writer.push(entry)?;
@@ -76,17 +88,28 @@ impl Arriving {
     }
 
     /// Everything has arrived: prepares the folder.
-    fn finish(self, transfers: &Path) -> Result<Staging, TransferFault> {
-        let Self { promise, hasher, names, writer, .. } = self;
+    fn finish(self, disk: &Disk) -> Result<Staging, TransferFault> {
+        let Self { promise, hasher, names, mut selection, writer, .. } = self;
         drop(names);
         if hasher.finish() != promise.manifest
             || (writer.entries(), writer.bytes()) != (promise.entries, promise.bytes)
         {
             return Err(differs());
         }
+        let transfer = promise.transfer;
         writer.finish()?;
-        let spool = Spool::open(spool_path(transfers, promise.transfer))?;
-        Ok(Staging::open(transfers, (promise.folder, promise.update), promise.transfer, spool)?)
+        let spool = Spool::open(disk, spool_path(disk, transfer))?;
+        if selection.is_partial() {
+            selection.add_folders(&spool)?;
+            selection.save(disk, transfer, &spool.digest())?;
+        }
+        if let Some(Chosen { files: 0, of, .. }) = selection.sum(spool.layout()) {
+            let text = format!(
+                "none of the {of} files is among those that were chosen; choose others of a new offer"
+            );
+            return Err(TransferFault::Lasting(Failure::shared(text)));
+        }
+        Ok(Staging::open(disk, transfer, promise.plan(spool, selection))?)
     }
 }
 
@@ -107,10 +130,7 @@ impl TransferShell {
         // One that was taken is the only one: another would clear the folder under ranges that have arrived.
         *lock(&incoming.manifest_claimed) = result.is_ok();
         let (staging, result) = match result {
-            Ok(staging) => {
-                let layouted = layouted(&staging);
-                (Some(Arc::new(staging)), Ok(layouted))
-            }
+            Ok((staging, layouted)) => (Some(Arc::new(staging)), Ok(layouted)),
             Err(fault) => {
                 records.stop(match fault {
                     TransferFault::Disk(_) | TransferFault::Lasting(_) => StreamClose::Disk,
@@ -136,9 +156,9 @@ impl TransferShell {
         &self,
         incoming: &Arc<Incoming>,
         records: &mut Records,
-    ) -> Result<Staging, TransferFault> {
-        let (promise, transfers) = (incoming.promise.clone(), self.0.folder.clone());
-        let mut arriving = blocking(move || Arriving::begin(&transfers, promise)).await?;
+    ) -> Result<(Staging, Layouted), TransferFault> {
+        let (promise, disk) = (incoming.promise.clone(), self.0.disk.clone());
+        let mut arriving = blocking(move || Arriving::begin(&disk, promise)).await?;
         let mut room = Records::room();
         loop {
             let (len, last) = records.next(&mut room).await.map_err(|error| match error {
@@ -159,7 +179,12 @@ impl TransferShell {
                 break;
             }
         }
-        let (incoming, transfers) = (Arc::clone(incoming), self.0.folder.clone());
-        blocking(move || incoming.prepare(|| arriving.finish(&transfers))).await
+        let (incoming, disk) = (Arc::clone(incoming), self.0.disk.clone());
+        let prepare = move || {
+            let staging = incoming.prepare(|| arriving.finish(&disk))?;
+            let layouted = layouted(&staging)?;
+            Ok((staging, layouted))
+        };
+        blocking(prepare).await
     }
 }

@@ -30,9 +30,9 @@ mod tasks;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hobnob_wire::TransferId;
@@ -46,8 +46,9 @@ use self::pacer::Pacer;
 use super::handle::LinkHandle;
 use crate::core::input::LinkId;
 use crate::core::transfer::job::{Failure, TransferFault, TransferJob, TransferReport};
+use crate::disk::calls::Disk;
 use crate::disk::trouble::DiskError;
-use crate::disk::{scan, spool, staging, tally};
+use crate::disk::{leftovers, scan};
 
 /// Ranges that one link may have in memory on the receiving side. As many as an honest sender has on their way.
 const LINK_RANGES_MAX: usize = 16;
@@ -60,8 +61,7 @@ pub struct TransferShell(Arc<Shell>);
 
 #[derive(Debug)]
 struct Shell {
-    /// Where spools are.
-    folder: PathBuf,
+    disk: Disk,
     runtime: Handle,
     reports: mpsc::Sender<TransferReport>,
     links: Mutex<BTreeMap<LinkId, Link>>,
@@ -86,18 +86,29 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl TransferShell {
-    /// A shell that keeps its spools in `home/transfers` and tells `reports` what came of the jobs. Must be called within a tokio
-    /// runtime, on which it will work.
+    /// A shell that keeps its spools in `home/transfers` and tells `reports` what came of the jobs. Of transfers that are not in
+    /// `open` nothing is kept. Must be called within a tokio runtime, on which it will work.
     ///
     /// # Errors
     /// When the folder cannot be made.
-    pub fn new(home: &Path, reports: mpsc::Sender<TransferReport>) -> io::Result<Self> {
+    pub fn new(
+        home: &Path,
+        open: &BTreeSet<TransferId>,
+        reports: mpsc::Sender<TransferReport>,
+    ) -> io::Result<Self> {
         use std::os::unix::fs::DirBuilderExt;
         let folder = home.join("transfers");
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
-        spool::remove_unfinished(&folder).map_err(io::Error::other)?;
-        Ok(Self(Arc::new(Shell {
-            folder,
+        let disk = Disk::new(folder);
+        leftovers::remove_all_but(&disk, open).map_err(io::Error::other)?;
+        Ok(Self::on(disk, reports))
+    }
+
+    /// A shell that keeps its spools where `disk` says. Must be called within a tokio runtime, on which it will work.
+    #[must_use]
+    pub fn on(disk: Disk, reports: mpsc::Sender<TransferReport>) -> Self {
+        Self(Arc::new(Shell {
+            disk,
             runtime: Handle::current(),
             reports,
             links: Mutex::default(),
@@ -106,7 +117,7 @@ impl TransferShell {
             endings: Mutex::default(),
             buffers: Mutex::default(),
             pacer: Pacer::default(),
-        })))
+        }))
     }
 
     /// A link came up; jobs may name it from now on.
@@ -132,8 +143,8 @@ impl TransferShell {
             TransferJob::Scan { transfer, paths, links } => {
                 let shell = self.clone();
                 self.0.runtime.spawn(async move {
-                    let folder = shell.0.folder.clone();
-                    let result = blocking(move || scan::scan(&folder, transfer, &paths, links)).await;
+                    let disk = shell.0.disk.clone();
+                    let result = blocking(move || scan::scan(&disk, transfer, &paths, links)).await;
                     let result = result.map_err(|error| error.to_string());
                     shell.report(TransferReport::Scanned { transfer, result }).await;
                 });
@@ -144,19 +155,31 @@ impl TransferShell {
             TransferJob::SendRange { transfer, link, range, compare, sealed } => {
                 self.send_range((transfer, range), link, compare, sealed);
             }
-            TransferJob::Digest { transfer } => self.digest(transfer),
-            TransferJob::Open { transfer, folder, manifest, name, entries, bytes, sealed, update } => {
-                self.open(incoming::Promise {
-                    transfer,
-                    folder,
-                    manifest,
-                    name,
-                    entries,
-                    bytes,
-                    sealed,
-                    update,
-                });
-            }
+            TransferJob::Choose { transfer, choice } => self.choose(transfer, choice),
+            TransferJob::Digest { transfer, choice } => self.digest(transfer, choice),
+            TransferJob::Open {
+                transfer,
+                folder,
+                manifest,
+                name,
+                entries,
+                bytes,
+                sealed,
+                update,
+                choice,
+                programs,
+            } => self.open(incoming::Promise {
+                transfer,
+                folder,
+                manifest,
+                name,
+                entries,
+                bytes,
+                sealed,
+                update,
+                choice,
+                programs,
+            }),
             TransferJob::Expect { transfer, link } => {
                 if let Some(incoming) = lock(&self.0.incoming).get(&transfer) {
                     incoming.expect_on(link);
@@ -185,7 +208,7 @@ impl TransferShell {
         let mut endings = lock(&self.0.endings);
         endings.retain(|_, ending| !ending.is_finished());
         let before = endings.remove(&transfer);
-        let folder = self.0.folder.clone();
+        let disk = self.0.disk.clone();
         let ending = self.0.runtime.spawn(async move {
             if let Some(before) = before {
                 // It fails only when the runtime ends.
@@ -195,7 +218,7 @@ impl TransferShell {
                 if let Some(incoming) = incoming {
                     incoming.abandon();
                 }
-                if discard && let Err(error) = clean(&folder, transfer) {
+                if discard && let Err(error) = leftovers::remove(&disk, transfer) {
                     tracing::warn!(%transfer, %error, "what a transfer left behind could not be removed");
                 }
             };
@@ -232,25 +255,6 @@ impl TransferShell {
             buffers.push(buffer);
         }
     }
-}
-
-/// Removes what a transfer left on the disk, but not what is in place.
-fn clean(transfers: &Path, transfer: TransferId) -> Result<(), DiskError> {
-    let path = spool::spool_path(transfers, transfer);
-    if path.exists()
-        && let Some(folder) = spool::Spool::open_head(&path)?.folder
-    {
-        staging::discard(&folder, transfer)?;
-    }
-    for path in [path, tally::tally_path(transfers, transfer)] {
-        match std::fs::remove_file(&path) {
-            Err(cause) if cause.kind() != io::ErrorKind::NotFound => {
-                return Err(DiskError::system("remove", &path, cause));
-            }
-            Ok(()) | Err(_) => {}
-        }
-    }
-    Ok(())
 }
 
 /// Runs `work` where it may block.

@@ -1,6 +1,5 @@
 //! Makes ready to receive: finds what an earlier run left, sees that the rest has room, and reads again what is there.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use hobnob_wire::transfer::Span;
@@ -9,9 +8,11 @@ use super::incoming::{Incoming, Promise};
 use super::{TransferShell, blocking, lock};
 use crate::core::transfer::SpanSet;
 use crate::core::transfer::job::{Held, Layouted, TransferFault, TransferReport};
+use crate::disk::calls::Disk;
 use crate::disk::room;
+use crate::disk::selection::Selection;
 use crate::disk::spool::{Spool, spool_path};
-use crate::disk::staging::Staging;
+use crate::disk::staging::{Plan, Staging};
 use crate::disk::trouble::DiskError;
 
 /// Ranges that are read again between two reports.
@@ -29,15 +30,10 @@ impl TransferShell {
                 // It fails only when the runtime ends.
                 let _ = before.await;
             }
-            let (opening, transfers) = (Arc::clone(&incoming), shell.0.folder.clone());
-            let opened = blocking(move || opening.prepare(|| reopen(&transfers, &opening.promise))).await;
+            let (opening, disk) = (Arc::clone(&incoming), shell.0.disk.clone());
+            let opened = blocking(move || opening.prepare(|| reopen(&disk, &opening.promise))).await;
             let (staging, result) = match opened {
-                Ok(None) => (None, Ok(Held::Nothing)),
-                Ok(Some(staging)) if staging.tally().is_whole() => (Some(staging), Ok(Held::Everything)),
-                Ok(Some(staging)) => {
-                    let layouted = layouted(&staging);
-                    (Some(staging), Ok(Held::Manifest(layouted)))
-                }
+                Ok((staging, held)) => (staging, Ok(held)),
                 Err(fault) => (None, Err(fault)),
             };
             let staging = staging.map(Arc::new);
@@ -70,34 +66,64 @@ impl TransferShell {
 }
 
 /// What is known of a transfer that has just been opened.
-pub(super) fn layouted(staging: &Staging) -> Layouted {
-    let doubted = staging.tally().noted().spans(usize::MAX);
-    Layouted { ranges: staging.layout().ranges(), doubted, known: staging.known_ranges().spans(usize::MAX) }
+pub(super) fn layouted(staging: &Staging) -> Result<Layouted, DiskError> {
+    let (layout, selection) = (staging.layout(), staging.selection());
+    Ok(Layouted {
+        ranges: layout.ranges(),
+        wanted: selection.ranges(layout).spans(usize::MAX),
+        chosen: selection.sum(layout),
+        doubted: staging.tally().noted().spans(usize::MAX),
+        known: staging.known_ranges()?.spans(usize::MAX),
+    })
+}
+
+impl Promise {
+    /// What is to be done with the list of files that was promised.
+    pub(super) fn plan(self, spool: Spool, selection: Selection) -> Plan {
+        let Self { folder, update, programs, .. } = self;
+        Plan { folder, update, spool, selection, programs }
+    }
 }
 
 /// What an earlier run left, if it is what was promised.
-fn reopen(transfers: &Path, promise: &Promise) -> Result<Option<Staging>, TransferFault> {
+fn reopen(disk: &Disk, promise: &Promise) -> Result<(Option<Staging>, Held), TransferFault> {
     let transfer = promise.transfer;
-    let path = spool_path(transfers, transfer);
-    if path.exists() {
-        match Spool::open(path) {
-            Ok(spool) if spool_fits(&spool, promise) => {
-                return Ok(Some(Staging::open(
-                    transfers,
-                    (promise.folder.clone(), promise.update),
-                    transfer,
-                    spool,
-                )?));
-            }
-            // The sender has it still.
-            Ok(_) | Err(DiskError::Spool { .. }) => {
-                tracing::warn!(%transfer, "the list of files of a transfer is damaged and asked for again");
-            }
-            Err(error) => return Err(error.into()),
+    match listed(disk, promise) {
+        Ok(Some((spool, selection))) => {
+            let staging = Staging::open(disk, transfer, promise.clone().plan(spool, selection))?;
+            let held = if staging.tally().is_whole().map_err(TransferFault::from)? {
+                Held::Everything
+            } else {
+                Held::Manifest(layouted(&staging)?)
+            };
+            return Ok((Some(staging), held));
         }
+        Ok(None) => {}
+        // The sender has it still.
+        Err(DiskError::Spool { .. }) => {
+            tracing::warn!(%transfer, "the list of files of a transfer is damaged and asked for again");
+        }
+        Err(error) => return Err(error.into()),
     }
-    room::prepare(&promise.folder, promise.bytes)?;
-    Ok(None)
+    // How much is taken of it will be known when the list is here.
+    let bytes = if promise.choice.is_some() { 0 } else { promise.bytes };
+    room::prepare(disk, &promise.folder, bytes)?;
+    Ok((None, Held::Nothing))
+}
+
+/// The list of files that an earlier run kept, and what is taken of it.
+fn listed(disk: &Disk, promise: &Promise) -> Result<Option<(Spool, Selection)>, DiskError> {
+    let path = spool_path(disk, promise.transfer);
+    if !path.exists() {
+        return Ok(None);
+    }
+    let spool = Spool::open(disk, path.clone())?;
+    let selection = match promise.choice {
+        Some(_) => Selection::load(disk, promise.transfer, &spool.digest())?,
+        None => Some(Selection::everything()),
+    };
+    let fits = selection.filter(|_| spool_fits(&spool, promise));
+    fits.map(|selection| Some((spool, selection))).ok_or(DiskError::Spool { path })
 }
 
 fn spool_fits(spool: &Spool, promise: &Promise) -> bool {
@@ -111,7 +137,8 @@ fn check(staging: &Staging, numbers: &[u64]) -> (Vec<Span>, u64, Vec<Span>) {
     for number in numbers {
         if staging.check(*number, &mut buffer) {
             sound.insert(*number);
-            bytes += staging.layout().range(*number).map_or(0, |range| range.bytes());
+            let range = staging.layout().range(*number);
+            bytes += range.map_or(0, |range| staging.selection().bytes_of(&range));
         } else {
             spoiled.insert(*number);
         }

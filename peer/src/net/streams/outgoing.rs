@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hobnob_wire::TransferId;
+use hobnob_wire::choice::Choice;
 use hobnob_wire::close::StreamClose;
 use hobnob_wire::seal::SealKey;
 use hobnob_wire::transfer::StreamHeader;
@@ -97,13 +98,30 @@ impl TransferShell {
         });
     }
 
-    /// Hashes what has not been hashed while it was sent, and reports the digest of all.
-    pub(super) fn digest(&self, transfer: TransferId) {
+    /// Finds out how much a choice takes.
+    pub(super) fn choose(&self, transfer: TransferId, choice: Choice) {
         let (shell, outgoing) = (self.clone(), self.outgoing(transfer));
         self.outgoing(transfer).tasks.spawn(&self.0.runtime, async move {
             let result = async {
                 let source = shell.source(&outgoing, transfer).await?;
-                Ok(blocking(move || source.digest()).await?)
+                let chosen = move || {
+                    let selection = source.selection(Some(&choice))?;
+                    Ok::<_, DiskError>(selection.sum(source.spool().layout()).unwrap_or_default())
+                };
+                Ok(blocking(chosen).await?)
+            };
+            let result = result.await;
+            shell.report(TransferReport::Chosen { transfer, result }).await;
+        });
+    }
+
+    /// Hashes what has not been hashed while it was sent, and reports the digest of all that is taken.
+    pub(super) fn digest(&self, transfer: TransferId, choice: Option<Choice>) {
+        let (shell, outgoing) = (self.clone(), self.outgoing(transfer));
+        self.outgoing(transfer).tasks.spawn(&self.0.runtime, async move {
+            let result = async {
+                let source = shell.source(&outgoing, transfer).await?;
+                Ok(blocking(move || source.digest(choice.as_ref())).await?)
             };
             let result = result.await;
             shell.report(TransferReport::Digested { transfer, result }).await;
@@ -112,8 +130,8 @@ impl TransferShell {
 
     async fn source(&self, outgoing: &Outgoing, transfer: TransferId) -> Result<Arc<Source>, DiskError> {
         let open = || async {
-            let folder = self.0.folder.clone();
-            blocking(move || Source::open(&folder, transfer)).await.map(Arc::new)
+            let disk = self.0.disk.clone();
+            blocking(move || Source::open(&disk, transfer)).await.map(Arc::new)
         };
         outgoing.source.get_or_try_init(open).await.cloned()
     }

@@ -2,9 +2,11 @@
 
 mod codings;
 mod course;
+mod faults;
 mod folders;
 mod hostile;
 mod lies;
+mod parts;
 mod update;
 
 use std::collections::BTreeSet;
@@ -16,6 +18,7 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use hobnob_nat::{Endpoint, Strangers, System, exporter, raise_link_limits};
+use hobnob_wire::choice::Choice;
 use hobnob_wire::link::EXPORTER_LABEL;
 use hobnob_wire::noise::{Initiator, LinkKeys, NoiseKeypair, Responder};
 use hobnob_wire::record::{HEADER_BYTES, RecordWriter};
@@ -51,7 +54,7 @@ impl Side {
     fn new(endpoint: Endpoint, connection: Connection, keys: LinkKeys) -> Self {
         let home = tempfile::tempdir().unwrap();
         let (reporter, reports) = mpsc::channel(64);
-        let shell = TransferShell::new(home.path(), reporter).unwrap();
+        let shell = TransferShell::new(home.path(), &BTreeSet::new(), reporter).unwrap();
         let secret = Arc::new(keys.streams);
         let link = LinkHandle { id: LINK, connection, secret, direction: keys.direction };
         shell.link_up(link.clone());
@@ -79,35 +82,44 @@ impl Side {
     }
 }
 
+/// Both ends of a link: Alice dialed Bob.
+async fn linked() -> [(Endpoint, Connection, LinkKeys); 2] {
+    let listen = "127.0.0.1:0".parse().unwrap();
+    let endpoint = || Endpoint::peer_on(Arc::new(System), listen, Strangers::Admitted).unwrap();
+    let (at_alice, at_bob) = (endpoint(), endpoint());
+    let accept = async { at_bob.accept().await.unwrap().establish().await.unwrap().0 };
+    let (dialed, accepted) = tokio::join!(at_alice.open_link(at_bob.local_addr().unwrap()), accept);
+    let (dialed, accepted) = (dialed.unwrap(), accepted);
+    raise_link_limits(&dialed);
+    raise_link_limits(&accepted);
+    let psk = exporter(&dialed, EXPORTER_LABEL).unwrap();
+    let key = |seed| NoiseKeypair::from_secret(Zeroizing::new([seed; 32]));
+    let (initiator, first) = Initiator::start(&key(1), &key(2).public(), &psk, b"").unwrap();
+    let (responder, ..) = Responder::read(&key(2), &psk, &first).unwrap();
+    let (second, bob_keys) = responder.finish(b"").unwrap();
+    let (_, alice_keys) = initiator.finish(&second).unwrap();
+    [(at_alice, dialed, alice_keys), (at_bob, accepted, bob_keys)]
+}
+
 struct Pair {
     alice: Side,
     bob: Side,
     /// Where Alice's files are, and where Bob's go.
     disk: TempDir,
+    /// What Bob takes; all when absent.
+    choice: Option<Choice>,
 }
 
 impl Pair {
     async fn new() -> Self {
-        let listen = "127.0.0.1:0".parse().unwrap();
-        let endpoint = || Endpoint::peer_on(Arc::new(System), listen, Strangers::Admitted).unwrap();
-        let (at_alice, at_bob) = (endpoint(), endpoint());
-        let accept = async { at_bob.accept().await.unwrap().establish().await.unwrap().0 };
-        let (dialed, accepted) = tokio::join!(at_alice.open_link(at_bob.local_addr().unwrap()), accept);
-        let (dialed, accepted) = (dialed.unwrap(), accepted);
-        raise_link_limits(&dialed);
-        raise_link_limits(&accepted);
-        let psk = exporter(&dialed, EXPORTER_LABEL).unwrap();
-        let key = |seed| NoiseKeypair::from_secret(Zeroizing::new([seed; 32]));
-        let (initiator, first) = Initiator::start(&key(1), &key(2).public(), &psk, b"").unwrap();
-        let (responder, ..) = Responder::read(&key(2), &psk, &first).unwrap();
-        let (second, bob_keys) = responder.finish(b"").unwrap();
-        let (_, alice_keys) = initiator.finish(&second).unwrap();
+        let [(at_alice, dialed, alice_keys), (at_bob, accepted, bob_keys)] = linked().await;
         let disk = tempfile::tempdir().unwrap();
         fs::create_dir_all(disk.path().join("out")).unwrap();
         Self {
             alice: Side::new(at_alice, dialed, alice_keys),
             bob: Side::new(at_bob, accepted, bob_keys),
             disk,
+            choice: None,
         }
     }
 
@@ -136,6 +148,8 @@ impl Pair {
             bytes: promised.bytes,
             sealed,
             update: false,
+            choice: self.choice.clone(),
+            programs: true,
         });
     }
 
@@ -187,8 +201,9 @@ impl Pair {
         self.expect(&scanned, sealed).await;
         let layouted = self.manifest(sealed).await.unwrap();
         assert_eq!(layouted.ranges, scanned.ranges);
-        let mut left: BTreeSet<u64> = (0..layouted.ranges).collect();
-        let mut next = 0..layouted.ranges;
+        let wanted: Vec<u64> = layouted.wanted.iter().flat_map(|span| span.start..span.end).collect();
+        let mut left: BTreeSet<u64> = wanted.iter().copied().collect();
+        let mut next = wanted.into_iter();
         next.by_ref().take(8).for_each(|range| self.send(range, sealed));
         while !left.is_empty() {
             let (range, result) = self.received().await;
@@ -205,7 +220,7 @@ impl Pair {
         let TransferReport::Finished { result: Ok(theirs), .. } = self.bob.report().await else {
             panic!("not finished")
         };
-        self.alice.shell.perform(TransferJob::Digest { transfer: ID });
+        self.alice.shell.perform(TransferJob::Digest { transfer: ID, choice: self.choice.clone() });
         loop {
             if let TransferReport::Digested { result, .. } = self.alice.report().await {
                 return [result.unwrap(), theirs];

@@ -12,11 +12,15 @@ use crate::core::view::TransferState;
 
 impl Receiving {
     /// Everything is in place, or could not be put there.
-    pub(in crate::core::transfer) fn handle_finished(&mut self, result: Result<[u8; 32], TransferFault>, step: &mut Step<'_>) {
+    pub(in crate::core::transfer) fn handle_finished(
+        &mut self,
+        result: Result<[u8; 32], TransferFault>,
+        step: &mut Step<'_>,
+    ) {
         let State::Verifying { link } = self.state else { return };
         match result {
             Ok(digest) => {
-                let (transfer, bytes) = (self.id(), self.ledger.record.bytes);
+                let (transfer, bytes) = (self.id(), self.ledger.record.wanted_bytes());
                 let record = self.ledger.change();
                 record.digest = Some(digest);
                 record.untold = true;
@@ -69,7 +73,12 @@ impl Receiving {
     }
 
     /// The user does not want it (any more); `false` when it is too late.
-    pub(in crate::core::transfer) fn stop(&mut self, reason: EndReason, text: &str, step: &mut Step<'_>) -> bool {
+    pub(in crate::core::transfer) fn stop(
+        &mut self,
+        reason: EndReason,
+        text: &str,
+        step: &mut Step<'_>,
+    ) -> bool {
         if !(matches!(self.state, State::Offered) || self.is_wanted()) {
             return false;
         }
@@ -97,7 +106,12 @@ impl Receiving {
     }
 
     /// Ends it on this side.
-    pub(in crate::core::transfer) fn end(&mut self, state: TransferState, text: Option<String>, step: &mut Step<'_>) {
+    pub(in crate::core::transfer) fn end(
+        &mut self,
+        state: TransferState,
+        text: Option<String>,
+        step: &mut Step<'_>,
+    ) {
         match self.state {
             State::Over => {}
             State::Telling { .. } => self.forget(step.out),

@@ -18,8 +18,8 @@ impl Receiving {
         let ranges = self.holding.ranges();
         let (manifest, compare) = (ranges.is_none(), ranges.as_ref().is_some_and(|ranges| ranges.compares()));
         let spans = match ranges {
-            // Which ranges are in the folder already is known once the manifest is.
-            None if self.ledger.record.update => Vec::new(),
+            // Which ranges are needed, or in the folder already, is known once the manifest is.
+            None if self.ledger.record.update || self.ledger.record.part.is_some() => Vec::new(),
             None => vec![Span { start: 0, end: u64::MAX }],
             Some(ranges) => ranges.wanted().spans(WANT_SPANS_MAX),
         };
@@ -39,7 +39,11 @@ impl Receiving {
     }
 
     /// The shell knows the manifest, or refuses it.
-    pub(in crate::core::transfer) fn handle_manifest(&mut self, result: Result<Layouted, TransferFault>, step: &mut Step<'_>) {
+    pub(in crate::core::transfer) fn handle_manifest(
+        &mut self,
+        result: Result<Layouted, TransferFault>,
+        step: &mut Step<'_>,
+    ) {
         // It may come after its link was lost, and counts then, too; but it counts once.
         let Holding::Nothing = &self.holding else { return };
         if !self.is_wanted() {
@@ -50,9 +54,11 @@ impl Receiving {
             Err(fault) => return self.handle_fault(fault, step),
         };
         let ranges = Ranges::new(&layouted);
+        self.ledger.chosen(layouted.chosen);
+        let asked_for_none = self.ledger.record.update || self.ledger.record.part.is_some();
         if let State::Running { heard_at, wanted, .. } = &mut self.state {
             *heard_at = step.now.monotonic;
-            *wanted = if self.ledger.record.update { SpanSet::default() } else { ranges.wanted() };
+            *wanted = if asked_for_none { SpanSet::default() } else { ranges.wanted() };
         }
         self.holding = Holding::Ranges(ranges);
         self.finish_if_complete(step);

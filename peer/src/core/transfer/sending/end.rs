@@ -13,7 +13,12 @@ use crate::core::view::TransferState;
 
 impl Sending {
     /// The receiver has everything.
-    pub(in crate::core::transfer) fn handle_complete(&mut self, on: LinkId, theirs: [u8; 32], step: &mut Step<'_>) {
+    pub(in crate::core::transfer) fn handle_complete(
+        &mut self,
+        on: LinkId,
+        theirs: [u8; 32],
+        step: &mut Step<'_>,
+    ) {
         if matches!(self.state, State::Over | State::Offered) {
             return;
         }
@@ -21,17 +26,24 @@ impl Sending {
         self.state = State::Verifying { link: Some(on), theirs };
         self.ledger.go_on(TransferState::Verifying, step.now);
         if !asked {
-            step.out.push(TransferEffect::Job(TransferJob::Digest { transfer: self.id() }));
+            step.out.push(TransferEffect::Job(TransferJob::Digest {
+                transfer: self.id(),
+                choice: self.ledger.record.choice(),
+            }));
         }
     }
 
     /// Our own digest is known: equal, or what arrived is not what was sent.
-    pub(in crate::core::transfer) fn handle_digest(&mut self, result: Result<[u8; 32], TransferFault>, step: &mut Step<'_>) {
+    pub(in crate::core::transfer) fn handle_digest(
+        &mut self,
+        result: Result<[u8; 32], TransferFault>,
+        step: &mut Step<'_>,
+    ) {
         let State::Verifying { link, theirs } = self.state else { return };
         let transfer = self.id();
         match result {
             Ok(ours) if ours == theirs => {
-                let bytes = self.ledger.record.bytes;
+                let bytes = self.ledger.record.wanted_bytes();
                 self.ledger.change().digest = Some(ours);
                 self.ledger.verified(bytes);
                 self.end(TransferState::Done, None, step);
@@ -62,7 +74,12 @@ impl Sending {
     }
 
     /// The receiver's side is over.
-    pub(in crate::core::transfer) fn handle_end(&mut self, from: DeviceId, end: &OfferEnd, step: &mut Step<'_>) {
+    pub(in crate::core::transfer) fn handle_end(
+        &mut self,
+        from: DeviceId,
+        end: &OfferEnd,
+        step: &mut Step<'_>,
+    ) {
         if self.ledger.record.device.is_some_and(|device| device != from) {
             return;
         }
@@ -97,7 +114,12 @@ impl Sending {
     }
 
     /// Ends it on this side.
-    pub(in crate::core::transfer) fn end(&mut self, state: TransferState, text: Option<String>, step: &mut Step<'_>) {
+    pub(in crate::core::transfer) fn end(
+        &mut self,
+        state: TransferState,
+        text: Option<String>,
+        step: &mut Step<'_>,
+    ) {
         if matches!(self.state, State::Over) {
             return;
         }

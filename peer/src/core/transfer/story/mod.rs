@@ -9,6 +9,7 @@ mod world;
 use std::time::Duration;
 
 use hobnob_nat::core::agent::PathKind;
+use hobnob_wire::choice::Choice;
 use hobnob_wire::transfer::{Span, TransferFrame};
 use hobnob_wire::{DeviceId, List, TransferId};
 
@@ -46,6 +47,66 @@ fn an_accepted_offer_is_done_on_both_sides_with_equal_digests() {
     assert!(world.sides.iter().all(|side| side.transfers.sending.is_empty()));
     assert!(world.sides.iter().all(|side| side.transfers.receiving.is_empty()));
     assert!(!world.sides[0].transfers.uses_link(LinkId(1)));
+}
+
+#[test]
+fn what_is_not_chosen_is_never_asked_for_and_both_sides_know_how_much_is_to_come() {
+    for restarted in [None, Some(Who::Alice), Some(Who::Bob)] {
+        let mut world = World::new(&[20]);
+        let id = world.offer();
+        let choice = Choice::new(&["*.jpg".to_owned()], &[]).unwrap();
+        world.accept_chosen(id, choice.clone());
+        world.connect();
+        let halfway = |world: &World| world.sides[1].disk.get(&id).is_some_and(|it| it.ranges.len() == 3);
+        while !halfway(&world) {
+            if !(world.deliver_frame() || world.deliver_report(Who::Alice) || world.deliver_report(Who::Bob))
+            {
+                world.carry(0);
+            }
+        }
+        if let Some(who) = restarted {
+            world.restart(who);
+        }
+        world.calm();
+        assert_eq!(world.states(id), [TransferState::Done, TransferState::Done]);
+        for who in [Who::Alice, Who::Bob] {
+            let view = world.last(who, id);
+            let chosen = crate::core::view::Chosen { files: 10, of: 20, bytes: 10 * MIB };
+            assert_eq!((view.size, view.done, view.chosen), (10 * MIB, 10 * MIB, Some(chosen)));
+        }
+        assert!(world.ranges_sent().iter().all(|range| *range < 10));
+        assert!(
+            world.jobs.contains(&(Who::Alice, TransferJob::Digest { transfer: id, choice: Some(choice) }))
+        );
+    }
+}
+
+#[test]
+fn only_the_device_that_gets_the_transfer_chooses_and_only_once() {
+    let mut world = World::new(&[4]);
+    let id = world.offer();
+    let [first, second] = ["a", "b"].map(|only| Choice::new(&[only.to_owned()], &[]).unwrap());
+    let other = (LinkId(50), DeviceId::new([9; 16]));
+    let address = Who::Bob.address();
+    let up = TransferInput::LinkUp { link: other.0, address, device: other.1, path: PathKind::Lan };
+    world.input(Who::Alice, up);
+    world.connect();
+    let say = |world: &mut World, link, choice: &Choice| {
+        let frame = TransferFrame::Choose { transfer: id, choice: choice.clone() };
+        world.input(Who::Alice, TransferInput::Frame { link, frame });
+    };
+    say(&mut world, other.0, &second);
+    say(&mut world, LinkId(1), &first);
+    say(&mut world, LinkId(1), &second);
+    let want = List::new(vec![Span { start: 0, end: 2 }]).unwrap();
+    let accept = TransferFrame::Accept { transfer: id, manifest: true, compare: false, want };
+    for _ in 0..100 {
+        world.input(Who::Alice, TransferInput::Frame { link: LinkId(1), frame: accept.clone() });
+        say(&mut world, LinkId(1), &second);
+    }
+    let chooses =
+        world.jobs.iter().filter(|(_, job)| matches!(job, TransferJob::Choose { .. })).collect::<Vec<_>>();
+    assert_eq!(chooses, [&(Who::Alice, TransferJob::Choose { transfer: id, choice: first })]);
 }
 
 #[test]

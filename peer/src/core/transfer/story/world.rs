@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use hobnob_nat::core::agent::PathKind;
+use hobnob_wire::choice::Choice;
 use hobnob_wire::letter::LetterBody;
 use hobnob_wire::transfer::TransferFrame;
 use hobnob_wire::{Address, DeviceId, TransferId};
@@ -140,6 +141,8 @@ pub(super) struct World {
     pub(super) streams: Vec<Stream>,
     pub(super) sizes: Vec<u64>,
     pub(super) ranges: BTreeMap<TransferId, u64>,
+    /// Transfers of which only a half is taken.
+    pub(super) parts: BTreeSet<TransferId>,
     pub(super) jobs: Vec<(Who, TransferJob)>,
     /// Transfers whose streams were stopped at some time.
     pub(super) held_up: BTreeSet<TransferId>,
@@ -169,6 +172,7 @@ impl World {
             streams: Vec::new(),
             sizes: sizes.to_vec(),
             ranges: BTreeMap::new(),
+            parts: BTreeSet::new(),
             jobs: Vec::new(),
             held_up: BTreeSet::new(),
         };
@@ -330,10 +334,12 @@ impl World {
     }
 
     pub(super) fn accept(&mut self, id: TransferId) {
-        assert_eq!(
-            self.command(Who::Bob, Command::FileAccept { id, to: None, update: false }),
-            Ok(Reply::Done)
-        );
+        self.accept_chosen(id, Choice::default());
+    }
+
+    pub(super) fn accept_chosen(&mut self, id: TransferId, choice: Choice) {
+        let accept = Command::FileAccept { id, to: None, update: false, choice };
+        assert_eq!(self.command(Who::Bob, accept), Ok(Reply::Done));
         while self.deliver_report(Who::Bob) {}
     }
 
@@ -366,6 +372,7 @@ impl World {
             | TransferJob::Expect { .. }
             | TransferJob::Finish { .. }
             | TransferJob::Digest { .. }
+            | TransferJob::Choose { .. }
             | TransferJob::Limit { .. }
             | TransferJob::Flow(_)
             | TransferJob::Stop { .. } => None,

@@ -155,7 +155,7 @@ async fn a_shell_that_was_started_anew_sends_from_its_spool() {
     fs::write(pair.out().join("a"), content(5 << 20, 3)).unwrap();
     let scanned = pair.scan(vec![pair.out().join("a")]).await.unwrap();
     let (reporter, reports) = mpsc::channel(64);
-    pair.alice.shell = TransferShell::new(pair.alice.home.path(), reporter).unwrap();
+    pair.alice.shell = TransferShell::new(pair.alice.home.path(), &[ID].into(), reporter).unwrap();
     pair.alice.reports = reports;
     pair.alice.shell.link_up(pair.alice.link.clone());
     pair.expect(&scanned, true).await;

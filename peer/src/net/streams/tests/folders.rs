@@ -144,6 +144,8 @@ fn what_was_given_up_prepares_no_folder() {
         bytes: 0,
         sealed: false,
         update: false,
+        choice: None,
+        programs: true,
     };
     let incoming = Incoming::new(promise);
     incoming.abandon();

@@ -16,6 +16,8 @@ async fn compare(pair: &mut Pair, path: PathBuf) -> Vec<u64> {
         bytes: scanned.bytes,
         sealed: true,
         update: true,
+        choice: None,
+        programs: true,
     });
     assert_eq!(pair.opened().await, Ok(Held::Nothing));
     pair.bob.shell.perform(TransferJob::Expect { transfer: ID, link: LINK });

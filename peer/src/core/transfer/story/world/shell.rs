@@ -5,6 +5,7 @@ use hobnob_wire::transfer::Span;
 
 use super::{DIGEST, MIB, Staged, Stream, Who, World, refusal};
 use crate::core::transfer::job::{Held, Layouted, Scanned, TransferFault, TransferJob, TransferReport};
+use crate::core::view::Chosen;
 
 impl World {
     pub(in crate::core::transfer::story) fn work(&mut self, who: Who, job: &TransferJob) {
@@ -40,19 +41,30 @@ impl World {
                     self.streams.push(Stream { from: who, link, transfer, range: Some(range), sound: true });
                 }
             }
-            TransferJob::Open { transfer, .. } => self.open(who, transfer),
+            TransferJob::Open { transfer, ref choice, .. } => {
+                if choice.is_some() {
+                    self.parts.insert(transfer);
+                }
+                self.open(who, transfer);
+            }
+            TransferJob::Choose { transfer, .. } => {
+                let result = Ok(self.half(transfer));
+                self.sides[who as usize].reports.push_back(TransferReport::Chosen { transfer, result });
+            }
             TransferJob::Expect { transfer, link } => {
                 *side.expected.get_mut(&transfer).expect("it was opened before") = Some(link);
             }
             TransferJob::Finish { transfer } => {
+                let is_part = self.parts.contains(&transfer);
+                let wanted = if is_part { self.ranges[&transfer] / 2 } else { self.ranges[&transfer] };
                 let staged = side.disk.get_mut(&transfer).expect("something is here");
                 assert!(staged.ranges.values().all(|sound| *sound), "a broken range counts");
-                assert_eq!(staged.ranges.len() as u64, self.ranges[&transfer]);
+                assert_eq!(staged.ranges.len() as u64, wanted);
                 staged.whole = !side.refuses;
                 let result = if side.refuses { Err(TransferFault::Disk(refusal())) } else { Ok(DIGEST) };
                 side.reports.push_back(TransferReport::Finished { transfer, result });
             }
-            TransferJob::Digest { transfer } => {
+            TransferJob::Digest { transfer, .. } => {
                 let result = if side.refuses { Err(TransferFault::Disk(refusal())) } else { Ok(DIGEST) };
                 side.reports.push_back(TransferReport::Digested { transfer, result });
             }
@@ -72,9 +84,24 @@ impl World {
         }
     }
 
+    /// Any choice takes the first half.
+    pub(in crate::core::transfer::story) fn half(&self, transfer: TransferId) -> Chosen {
+        let of = self.ranges[&transfer];
+        Chosen { files: of / 2, of, bytes: of / 2 * MIB }
+    }
+
+    fn layouted(&self, transfer: TransferId) -> Layouted {
+        let whole = Layouted::whole(self.ranges[&transfer]);
+        if !self.parts.contains(&transfer) {
+            return whole;
+        }
+        let chosen = self.half(transfer);
+        Layouted { wanted: vec![Span { start: 0, end: chosen.files }], chosen: Some(chosen), ..whole }
+    }
+
     /// What the receiver's shell does first: it looks at what is on the disk.
     fn open(&mut self, who: Who, transfer: TransferId) {
-        let ranges = self.ranges[&transfer];
+        let layouted = self.layouted(transfer);
         let side = &mut self.sides[who as usize];
         if side.refuses {
             let result = Err(TransferFault::Disk(refusal()));
@@ -92,7 +119,7 @@ impl World {
         }
         let span = |range: &u64| Span { start: *range, end: range + 1 };
         let doubted = staged.ranges.keys().map(span).collect();
-        let result = Ok(Held::Manifest(Layouted { ranges, doubted, known: Vec::new() }));
+        let result = Ok(Held::Manifest(Layouted { doubted, ..layouted }));
         side.reports.push_back(TransferReport::Opened { transfer, result });
         for (range, is_sound) in std::mem::take(&mut staged.ranges) {
             let (mut sound, mut spoiled) = (Vec::new(), Vec::new());
@@ -123,9 +150,13 @@ impl World {
     }
 
     /// What the receiver's shell does with a stream.
-    pub(in crate::core::transfer::story) fn take_in(&mut self, who: Who, stream: &Stream) -> Result<(), TransferFault> {
+    pub(in crate::core::transfer::story) fn take_in(
+        &mut self,
+        who: Who,
+        stream: &Stream,
+    ) -> Result<(), TransferFault> {
         let Stream { link, transfer, range, sound, .. } = *stream;
-        let ranges = self.ranges[&transfer];
+        let layouted = self.layouted(transfer);
         let side = &mut self.sides[who as usize];
         if side.expected.get(&transfer) != Some(&Some(link)) {
             return Err(TransferFault::Stopped);
@@ -138,7 +169,7 @@ impl World {
                 Err(TransferFault::Disk(refusal()))
             } else {
                 side.disk.insert(transfer, Staged::default());
-                Ok(Layouted { ranges, doubted: Vec::new(), known: Vec::new() })
+                Ok(layouted)
             };
             side.reports.push_back(TransferReport::ManifestReceived { transfer, result });
             return Ok(());
