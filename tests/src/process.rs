@@ -47,12 +47,29 @@ impl Process {
     /// # Panics
     /// When the program ends first, prints something else, or takes longer than [`PATIENCE`].
     pub fn next_object(&mut self) -> Value {
+        self.try_next_object().unwrap_or_else(|| panic!("ended early; {}", self.log_tail()))
+    }
+
+    /// The next line of standard output, which must be a JSON object; `None` when the program ends first.
+    ///
+    /// # Panics
+    /// When it prints something else, or takes longer than [`PATIENCE`].
+    pub fn try_next_object(&mut self) -> Option<Value> {
         let line = match self.lines.recv_timeout(PATIENCE) {
             Ok(line) => line,
             Err(RecvTimeoutError::Timeout) => panic!("nothing printed in time; {}", self.log_tail()),
-            Err(RecvTimeoutError::Disconnected) => panic!("ended early; {}", self.log_tail()),
+            Err(RecvTimeoutError::Disconnected) => return None,
         };
-        serde_json::from_str(&line).unwrap_or_else(|error| panic!("not JSON ({error}): {line}"))
+        let object = serde_json::from_str(&line);
+        Some(object.unwrap_or_else(|error| panic!("not JSON ({error}): {line}; {}", self.log_tail())))
+    }
+
+    /// How it has ended, if it has.
+    ///
+    /// # Panics
+    /// When the system does not say.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().expect("a child can be waited for")
     }
 
     /// Lines of standard output from now on, for a reader of its own; [`Process::next_object`] gets none of them.

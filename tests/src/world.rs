@@ -170,13 +170,19 @@ impl Rendezvous {
     /// # Panics
     /// When it does not start.
     pub fn serve(&mut self) -> Value {
-        let mut command = binaries::command(&self.prefix, &binaries::hobnob_rendezvous());
-        command.arg("serve").arg("--home").arg(&self.home).args(["--listen", &self.listen, "--json"]);
-        let mut process = Process::start(command, &self.log);
+        let mut process = self.begin(&self.prefix);
         let ready = process.next_object();
         assert_eq!(ready["event"], "ready", "{ready}");
         self.process = Some(process);
         ready
+    }
+
+    /// The same, behind these words. The caller waits for it to be ready, and ends it.
+    #[must_use]
+    pub fn begin(&self, prefix: &[String]) -> Process {
+        let mut command = binaries::command(prefix, &binaries::hobnob_rendezvous());
+        command.arg("serve").arg("--home").arg(&self.home).args(["--listen", &self.listen, "--json"]);
+        Process::start(command, &self.log)
     }
 
     /// Starts it again after [`Rendezvous::stop`] at another port, which the system chooses.

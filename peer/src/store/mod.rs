@@ -126,7 +126,16 @@ impl Database {
     /// # Errors
     /// [`StoreError`].
     pub fn in_memory() -> Result<Self, StoreError> {
-        Self::prepare(Connection::open_in_memory()?, None)
+        Self::on(Connection::open_in_memory()?)
+    }
+
+    /// A database on a connection that the caller has opened, and may have taught to fail, for tests and simulations. It
+    /// locks no home.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn on(connection: Connection) -> Result<Self, StoreError> {
+        Self::prepare(connection, None)
     }
 
     fn prepare(mut connection: Connection, lock: Option<File>) -> Result<Self, StoreError> {

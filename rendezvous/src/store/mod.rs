@@ -38,7 +38,7 @@ impl Sqlite {
     /// # Errors
     /// [`OpenError`], also when the database was made by a newer version.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
-        Self::prepare(Connection::open(path)?)
+        Self::on(Connection::open(path)?)
     }
 
     /// A database that is gone when it is dropped.
@@ -46,10 +46,14 @@ impl Sqlite {
     /// # Errors
     /// [`OpenError`].
     pub fn in_memory() -> Result<Self, OpenError> {
-        Self::prepare(Connection::open_in_memory()?)
+        Self::on(Connection::open_in_memory()?)
     }
 
-    fn prepare(mut connection: Connection) -> Result<Self, OpenError> {
+    /// A database on a connection that the caller has opened, and may have taught to fail, for tests and simulations.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub fn on(mut connection: Connection) -> Result<Self, OpenError> {
         connection.set_prepared_statement_cache_capacity(STATEMENTS);
         schema::prepare(&mut connection)?;
         Ok(Self { connection })

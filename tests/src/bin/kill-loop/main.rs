@@ -1,32 +1,24 @@
-//! Kills daemons at random while something large goes from one to the other, and counts what that costs.
+//! Kills programs at random while they are at work, and counts what that costs.
 //!
-//! The processes are real, and end by SIGKILL. What must hold: the same bytes arrive, and for each kill no more is sent again
-//! than the ranges that were on their way.
+//! The processes are real, and end by SIGKILL. What must hold of a file: the same bytes arrive, and for each kill no more is
+//! sent again than the ranges that were on their way. Of letters: none is lost, none comes twice, and everybody is back in use
+//! soon.
 
+mod files;
+mod letters;
 mod waste;
 
-use std::fs;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::Result;
 use clap::{Parser, Subcommand};
-use hobnob_tests::PATIENCE;
-use hobnob_tests::content::{assert_same_file, write_file};
-use hobnob_tests::person::Person;
-use hobnob_tests::world::World;
 use serde_json::{Value, json};
-
-use waste::Waste;
 
 /// What may be sent again for one kill: one range of 1 MiB for each stream that may be open on a link.
 const WASTE_BYTES_MAX: u64 = 16 << 20;
-/// How long a daemon lives at least when nothing else slows the transfer down.
-const LIFE: Duration = Duration::from_millis(400);
-/// Without progress for so long the transfer has not gone on by itself.
-const STUCK: Duration = Duration::from_secs(120);
 
-/// Kills daemons at random, and shows what it costs.
+/// Kills programs at random, and shows what it costs.
 #[derive(Debug, Parser)]
 struct Options {
     #[command(subcommand)]
@@ -47,6 +39,18 @@ enum What {
         #[arg(long)]
         seed: Option<u64>,
     },
+    /// Letters between two people, one of whom has two devices; daemons and the rendezvous die.
+    Letters {
+        /// How often.
+        #[arg(long, default_value_t = 500)]
+        rounds: u64,
+        /// Milliseconds from a kill until a letter arrives again, at most.
+        #[arg(long, default_value_t = 2_000)]
+        back_within_ms: u64,
+        /// Repeats what another seed did not; the one in use is printed.
+        #[arg(long)]
+        seed: Option<u64>,
+    },
 }
 
 fn bytes(text: &str) -> Result<u64, String> {
@@ -62,24 +66,22 @@ fn bytes(text: &str) -> Result<u64, String> {
     number.checked_shl(shift).ok_or_else(|| "too large".to_owned())
 }
 
-/// Numbers without a pattern (xorshift64*).
-struct Chance(u64);
-
-impl Chance {
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 16) % end.max(1)
-    }
+fn main() -> Result<ExitCode> {
+    let clock = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?;
+    let any = u64::from(clock.subsec_nanos());
+    let (report, is_good) = match Options::parse().what {
+        What::Files { kills, bytes, seed } => about_files(kills, bytes, seed.unwrap_or(any))?,
+        What::Letters { rounds, back_within_ms, seed } => {
+            letters::letters(rounds, Duration::from_millis(back_within_ms), seed.unwrap_or(any))?
+        }
+    };
+    print(&report)?;
+    Ok(if is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn main() -> Result<ExitCode> {
-    let What::Files { kills, bytes, seed } = Options::parse().what;
-    let clock = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?;
-    let seed = seed.unwrap_or(clock.subsec_nanos().into()) | 1;
+fn about_files(kills: u64, bytes: u64, seed: u64) -> Result<(Value, bool)> {
     let started = Instant::now();
-    let wastes = files(kills, bytes, seed)?;
+    let wastes = files::files(kills, bytes, seed)?;
     let (sum, most) = (wastes.iter().sum::<u64>(), wastes.iter().copied().max().unwrap_or(0));
     let report = json!({
         "kills": wastes.len(),
@@ -89,71 +91,10 @@ fn main() -> Result<ExitCode> {
         "sent_again": sum,
         "sent_again_for_a_kill": { "mean": sum / kills.max(1), "most": most, "allowed": WASTE_BYTES_MAX },
     });
-    print(&report)?;
-    Ok(if most <= WASTE_BYTES_MAX { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok((report, most <= WASTE_BYTES_MAX))
 }
 
 fn print(report: &Value) -> Result<()> {
     use std::io::Write;
     Ok(writeln!(std::io::stdout(), "{report}")?)
-}
-
-/// What was sent again for each kill.
-fn files(kills: u64, bytes: u64, seed: u64) -> Result<Vec<u64>> {
-    let mut chance = Chance(seed);
-    let world = World::with_room_for(2 * bytes + (1 << 30));
-    let log = ["env", "NO_COLOR=1", "HOBNOB_LOG=info,hobnob_peer::net::streams=debug"];
-    let log = log.map(str::to_owned).to_vec();
-    let mut people = ["alice", "bob"].map(|name| world.newcomer(name).behind(log.clone()));
-    for person in &mut people {
-        ensure!(person.register().code == 0, "no account for {}", person.name());
-        person.up();
-    }
-    people[0].befriend(&people[1]);
-    let (file, into) = (world.path("film.mkv"), world.new_folder("arrived"));
-    write_file(&file, bytes, seed);
-    let rate = bytes / (kills.max(1) * u64::try_from(LIFE.as_millis())?) * 1_000;
-    let id = people[0].offer(&people[1], &[&file], &["--limit", &rate.max(1 << 20).to_string()]);
-    people[1].accept(&id, &into);
-    let mut waste = Waste::new(world.path("alice.log"));
-    for kill in 0..kills {
-        // Somewhere in the part of the file that belongs to this kill, so that the end does not come before the last.
-        let part = bytes / (kills + 1);
-        until_done(&people[1], &id, kill * part + chance.below(part))?;
-        let victims: &[usize] = [&[0][..], &[1], &[0, 1]][usize::try_from(chance.below(3))?];
-        waste.mark()?;
-        victims.iter().for_each(|victim| people[*victim].kill());
-        // The first that comes back finds nobody.
-        let order = if chance.below(2) == 0 { [0, 1] } else { [1, 0] };
-        order.iter().filter(|who| victims.contains(who)).for_each(|who| people[*who].up());
-    }
-    until_done(&people[1], &id, bytes)?;
-    let digests = [0, 1].map(|who| people[who].until_state(&id, "done")["digest"].clone());
-    ensure!(digests[0] == digests[1] && digests[0].is_string(), "the digests differ: {digests:?}");
-    assert_same_file(&file, &into.join("film.mkv"));
-    let left = fs::read_dir(&into)?.count();
-    ensure!(left == 1, "{left} files and folders are in the folder");
-    waste.mark()?;
-    Ok(waste.sent_again())
-}
-
-/// Waits until so many bytes are verified at the receiver.
-fn until_done(receiver: &Person, id: &str, bytes: u64) -> Result<()> {
-    let mut deadline = Instant::now() + STUCK;
-    let mut most = 0;
-    loop {
-        let view = receiver.ask(["file", "list"]).into_iter().find(|view| view["id"] == id);
-        let view = view.context("the transfer is listed")?;
-        let done = view["done"].as_u64().context("a number")?;
-        if view["state"] == "done" || (done >= bytes && view["state"] == "running") {
-            return Ok(());
-        }
-        if done > most {
-            (most, deadline) = (done, Instant::now() + STUCK);
-        }
-        ensure!(Instant::now() < deadline, "nothing has moved for {} s: {view}", STUCK.as_secs());
-        let place = receiver.events().count();
-        let soon = Instant::now() + PATIENCE.min(Duration::from_millis(250));
-        receiver.events().wait_for(place, soon, |event| event["event"] == "transfer");
-    }
 }
