@@ -5,6 +5,7 @@
 //! with a torn one at its end. After each commit the files are copied in each of these conditions, opened as the app would
 //! open them, and looked through.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -41,19 +42,24 @@ pub(super) struct Outage {
     scratch: PathBuf,
     pub(super) tried: PowerCuts,
     /// Bytes of each peer's log after its last commit.
-    log_bytes: Vec<u64>,
+    log_bytes: BTreeMap<usize, u64>,
 }
 
 impl Outage {
     pub(super) fn new(folder: &Path) -> Self {
-        Self { scratch: folder.join("after-the-cut.db"), tried: PowerCuts::default(), log_bytes: Vec::new() }
+        Self {
+            scratch: folder.join("after-the-cut.db"),
+            tried: PowerCuts::default(),
+            log_bytes: BTreeMap::new(),
+        }
     }
 
     /// Where the log of this peer ended before its last commit, and where it ends now.
     fn grown(&mut self, index: usize, log: &Path) -> (u64, u64) {
         let end = fs::metadata(log).map_or(0, |log| log.len());
-        self.log_bytes.resize(self.log_bytes.len().max(index + 1), 0);
-        (std::mem::replace(&mut self.log_bytes[index], end).min(end), end)
+        // What was there when the device settled in is not cut.
+        let before = self.log_bytes.insert(index, end).unwrap_or(end);
+        (before.min(end), end)
     }
 
     /// The files as they are after a cut: the log only up to a place.
