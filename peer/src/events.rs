@@ -10,6 +10,7 @@ use thiserror::Error;
 use tokio::sync::watch;
 
 use crate::core::event::Event;
+use crate::core::view::LetterView;
 
 /// Events that are kept.
 const EVENTS_MAX: usize = 4096;
@@ -97,15 +98,25 @@ impl Ring {
     }
 }
 
+/// Bytes of a letter that its author can make many.
+fn letter_bytes(letter: &LetterView) -> usize {
+    let alternatives: usize = letter.alternatives.values().map(String::len).sum();
+    let options = letter.poll.iter().flat_map(|poll| &poll.options).map(|option| option.text.len());
+    letter.text.len() + alternatives + options.sum::<usize>()
+}
+
 /// Bytes of an event that others can make long.
 fn text_bytes(event: &Event) -> usize {
     match event {
-        Event::Letter(letter) => letter.text.len(),
+        Event::Letter(letter) => letter_bytes(letter),
+        Event::LetterChanged { letter, .. } => letter_bytes(letter),
+        Event::Chat(chat) => chat.draft.len(),
         Event::Contact(contact) => contact.text.len() + contact.status_text.len(),
         Event::ContactRemoved { text, .. } | Event::Warning { text, .. } => text.len(),
         Event::Transfer(transfer) => transfer.name.len() + transfer.text.len(),
         Event::Session { .. }
         | Event::LetterState { .. }
+        | Event::LetterGone { .. }
         | Event::Typing { .. }
         | Event::LinkUp(_)
         | Event::Path(_)

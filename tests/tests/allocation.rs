@@ -7,7 +7,9 @@ use std::path::Path;
 use hobnob_wire::datagram::Datagram;
 use hobnob_wire::device::{DeviceEntry, DeviceList};
 use hobnob_wire::ids::RequestId;
-use hobnob_wire::letter::{Letter, Reached, Receipt, SealedLetter};
+use hobnob_wire::letter::{
+    Edit, Letter, OwnSync, Poll, Reached, Receipt, SealedLetter, TextBody, Vote, Words,
+};
 use hobnob_wire::link::{LinkFrame, LinkHello};
 use hobnob_wire::mailbox::{LetterCopy, MailboxRequest};
 use hobnob_wire::overlay::{OverlayAnswer, OverlayRequest};
@@ -16,7 +18,7 @@ use hobnob_wire::signal::Signal;
 use hobnob_wire::transfer::{
     EntryKind, ManifestEntry, ManifestPart, RangeTrailer, RelativePath, Span, StreamHeader, TransferFrame,
 };
-use hobnob_wire::{DeviceId, Frame, LetterId, List, Opaque, TransferId, codec};
+use hobnob_wire::{DeviceId, Frame, LetterId, List, Opaque, Text, TransferId, codec};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
 #[global_allocator]
@@ -36,8 +38,15 @@ fn allocated<F: Frame>(bytes: &[u8]) -> usize {
 }
 
 fn check<F: Frame>(bytes: &[u8]) {
+    check_with::<F>(bytes, 0);
+}
+
+/// What the short lists in the body of a letter may add.
+const SHORT_LISTS_BYTES: usize = 4_096;
+
+fn check_with<F: Frame>(bytes: &[u8], more: usize) {
     let allocated = allocated::<F>(bytes);
-    let limit = 4 * bytes.len();
+    let limit = 4 * bytes.len() + more;
     assert!(allocated <= limit, "{} allocates {allocated} bytes for {}: {bytes:02x?}", F::NAME, bytes.len());
 }
 
@@ -59,6 +68,11 @@ fn check_all(bytes: &[u8]) {
     check::<Receipt>(bytes);
     check::<OverlayRequest>(bytes);
     check::<OverlayAnswer>(bytes);
+    check::<OwnSync>(bytes);
+    check_with::<TextBody>(bytes, SHORT_LISTS_BYTES);
+    check_with::<Edit>(bytes, SHORT_LISTS_BYTES);
+    check_with::<Poll>(bytes, SHORT_LISTS_BYTES);
+    check_with::<Vote>(bytes, SHORT_LISTS_BYTES);
 }
 
 /// Lists as long as they may be, of values as short as they may be: the most memory for the fewest bytes.
@@ -90,7 +104,11 @@ fn dense() -> Vec<Vec<u8>> {
         want: full(Span { start: 0, end: 0 }),
     };
     let receipt = Receipt { reached: Reached::Read, letters: full(LetterId::new([0; 16])) };
+    let words = Words { mentions: full("a@b".parse().expect("it is an address")), ..Words::default() };
+    let poll = Poll { question: Text::default(), options: full(Text::default()), multiple: false };
     let frames = [
+        codec::encode(&TextBody { words, ..TextBody::default() }),
+        codec::encode(&poll),
         codec::encode(&manifest),
         codec::encode(&links),
         codec::encode(&deposit),

@@ -14,6 +14,8 @@ mod crypto;
 mod datagram;
 #[path = "vectors/example.rs"]
 mod example;
+#[path = "vectors/letter.rs"]
+mod letter;
 #[path = "vectors/link.rs"]
 mod link;
 #[path = "vectors/overlay.rs"]
@@ -35,7 +37,8 @@ use example::Vector;
 
 /// All vectors, from the frames of a session to the keys of a link.
 fn vectors() -> Vec<Vector> {
-    [session::vectors(), datagram::vectors(), link::vectors(), crypto::vectors(), overlay::vectors()].concat()
+    let peers = [link::vectors(), letter::vectors(), crypto::vectors(), overlay::vectors()].concat();
+    [session::vectors(), datagram::vectors(), peers].concat()
 }
 
 fn repository() -> &'static Path {

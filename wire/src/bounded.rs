@@ -150,7 +150,8 @@ impl<'de, const MAX: usize> Deserialize<'de> for Opaque<MAX> {
 /// At most `MAX` values of one kind.
 ///
 /// An element must take at most three times its shortest encoding in memory: growth adds a quarter on
-/// top, and decoding must stay within four times its input.
+/// top, and decoding must stay within four times its input. Lists of at most 32 values of at most 32 bytes may
+/// break that, because what they add is little.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct List<T, const MAX: usize>(Vec<T>);
 

@@ -48,6 +48,30 @@ pub const LETTER_BYTES_MAX: usize = 48 * 1024;
 pub const LETTER_BODY_BYTES_MAX: usize = 40 * 1024;
 /// The text a person writes in one letter.
 pub const LETTER_TEXT_BYTES_MAX: usize = 32 * 1024;
+/// What the text of a letter is about.
+pub const SUBJECT_BYTES_MAX: usize = 256;
+/// A language tag (RFC 5646 §4.4.1 recommends room for 35).
+pub const LANGUAGE_BYTES_MAX: usize = 35;
+/// Other languages in which one letter says the same.
+pub const ALTERNATIVES_MAX: usize = 8;
+/// People mentioned in one letter.
+pub const MENTIONS_MAX: usize = 32;
+/// A reaction: the longest emoji of Unicode 17 has 35 bytes.
+pub const REACTION_BYTES_MAX: usize = 64;
+/// What a contact card calls a person.
+pub const CARD_NAME_BYTES_MAX: usize = 128;
+/// What a contact card says about a person.
+pub const CARD_NOTE_BYTES_MAX: usize = 1_000;
+/// What a place is called.
+pub const PLACE_BYTES_MAX: usize = 256;
+/// The question of a poll.
+pub const POLL_QUESTION_BYTES_MAX: usize = 1_000;
+/// Answers of a poll.
+pub const POLL_OPTIONS_MAX: usize = 32;
+/// One answer of a poll.
+pub const POLL_OPTION_BYTES_MAX: usize = 200;
+/// The name of a sound.
+pub const SOUND_BYTES_MAX: usize = 64;
 /// Letters that one receipt may name.
 pub const RECEIPT_LETTERS_MAX: usize = 256;
 /// Devices that one deposit may address: all of the recipient's, or all of one's own.
@@ -106,7 +130,18 @@ const _: () = {
         DEPOSIT_DEVICES_MAX * (LETTER_BYTES_MAX + 32) + ADDRESS_BYTES_MAX + 32 <= SESSION_FRAME_BYTES_MAX
     );
     assert!(LETTER_BYTES_MAX + 64 <= LINK_FRAME_BYTES_MAX);
-    assert!(LETTER_TEXT_BYTES_MAX + 8 <= LETTER_BODY_BYTES_MAX);
+    // The longest text with everything that belongs to it; alternatives share what is left.
+    assert!(
+        LETTER_TEXT_BYTES_MAX
+            + SUBJECT_BYTES_MAX
+            + MENTIONS_MAX * (ADDRESS_BYTES_MAX + 1)
+            + 3 * (ADDRESS_BYTES_MAX + 32)
+            <= LETTER_BODY_BYTES_MAX
+    );
+    assert!(
+        POLL_QUESTION_BYTES_MAX + POLL_OPTIONS_MAX * (POLL_OPTION_BYTES_MAX + 2) + 16
+            <= LETTER_BODY_BYTES_MAX
+    );
     assert!(LETTER_BODY_BYTES_MAX + 1024 <= LETTER_BYTES_MAX);
     assert!(WANT_SPANS_MAX * 16 + 64 <= LINK_FRAME_BYTES_MAX);
     assert!(2 * PATTERNS_BYTES_MAX + 64 <= LINK_FRAME_BYTES_MAX);

@@ -2,6 +2,7 @@
 
 use super::letter::name;
 use super::output::Output;
+use super::said;
 use super::shown;
 use super::stop::Stop;
 use crate::api::client::ApiClient;
@@ -32,7 +33,7 @@ pub(super) async fn history(
 pub(super) fn human(letter: &LetterView, author_width: usize) -> String {
     let author = letter.from.name().to_string();
     let head = format!("{}  {author:author_width$}  {:9}  ", time(&letter.at), name(letter.state));
-    let mut text = format!("{head}{}", shown::lines(&letter.text, head.chars().count()));
+    let mut text = format!("{head}{}", said::content(letter, head.chars().count()));
     if letter.state == LetterState::Failed
         && let Some(error) = &letter.error
     {
@@ -51,19 +52,22 @@ pub(super) fn time(at: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn letter(text: &str) -> LetterView {
-        LetterView {
-            id: "aaaaaaaaaaaaaaaaaaaaaaaaaa".parse().unwrap(),
-            from: "bob@localhost".parse().unwrap(),
-            to: "alice@localhost".parse().unwrap(),
-            text: text.into(),
-            at: "2026-11-21T07:34:17.123Z".into(),
-            state: LetterState::Read,
-            devices: Vec::new(),
-            error: None,
-        }
+        let view = json!({
+            "id": "aaaaaaaaaaaaaaaaaaaaaaaaaa",
+            "from": "bob@localhost",
+            "to": "alice@localhost",
+            "text": text,
+            "at": "2026-11-21T07:34:17.123Z",
+            "received_at": "2026-11-21T07:34:17.123Z",
+            "state": "read",
+            "devices": [],
+        });
+        serde_json::from_value(view).unwrap()
     }
 
     #[test]

@@ -16,6 +16,7 @@ mod opening;
 mod output;
 mod path;
 mod progress;
+mod said;
 mod secret;
 mod shown;
 mod status;

@@ -5,9 +5,11 @@ use super::letter::name;
 use super::letters;
 use super::output::Output;
 use super::path;
+use super::said;
 use super::shown;
 use super::stop::Stop;
 use crate::api::client::{ApiClient, Happening, Notice};
+use crate::core::chat::view::LetterChange;
 use crate::core::event::Event;
 use crate::core::view::SessionState;
 use crate::events::Cursor;
@@ -38,6 +40,15 @@ fn human(notice: &Notice) -> String {
     }
 }
 
+const fn changed(what: LetterChange) -> &'static str {
+    match what {
+        LetterChange::Edited => "edited",
+        LetterChange::Deleted => "deleted",
+        LetterChange::Reaction => "reaction",
+        LetterChange::Vote => "vote",
+    }
+}
+
 fn words(event: &Event) -> String {
     match event {
         Event::Session { session: SessionState::Up, .. } => "session   up".to_owned(),
@@ -63,8 +74,22 @@ fn words(event: &Event) -> String {
         }
         Event::Letter(letter) => {
             let head = format!("letter    {} {} → {}: ", letters::time(&letter.at), letter.from, letter.to);
-            format!("{head}{}", shown::lines(&letter.text, 10))
+            format!("{head}{}", said::content(letter, 10))
         }
+        Event::LetterChanged { what, letter } => {
+            let head = format!(
+                "{:10}{} {} → {}: ",
+                changed(*what),
+                letters::time(&letter.at),
+                letter.from,
+                letter.to
+            );
+            format!("{head}{}", said::content(letter, 10))
+        }
+        Event::LetterGone { id, chat, .. } => {
+            format!("letter    {id} in the chat with {chat} has disappeared")
+        }
+        Event::Chat(chat) => format!("chat      {}: {} unread", chat.address, chat.unread),
         Event::LetterState { id, to, state, .. } => format!("letter    {id} to {to} is {}", name(*state)),
         Event::Typing { address, active: true } => format!("typing    {address} is writing"),
         Event::Typing { address, active: false } => format!("typing    {address} is not writing"),

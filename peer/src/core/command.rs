@@ -8,6 +8,7 @@ use hobnob_wire::presence::Availability;
 use hobnob_wire::{Address, LetterId, TransferId};
 use thiserror::Error;
 
+use super::chat::command::{ChatCommand, ChatReply};
 use super::transfer::Move;
 use super::view::{ContactView, LetterState, LetterView, PathView, Priority, StatusView, TransferView};
 
@@ -74,6 +75,8 @@ pub enum Command {
         /// The words.
         text: String,
     },
+    /// Anything else about letters and chats.
+    Chat(ChatCommand),
     /// Letters of one chat. Answer: [`Reply::Letters`], oldest first.
     History {
         /// With whom.
@@ -214,6 +217,8 @@ pub enum Reply {
     },
     /// Letters.
     Letters(Vec<LetterView>),
+    /// Chats, or letters that are sent later.
+    Chat(ChatReply),
     /// Paths, one for each device that was reached lately.
     Paths(Vec<PathView>),
     /// Transfers.

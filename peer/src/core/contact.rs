@@ -69,6 +69,44 @@ impl Contacts {
         self.contacts.get(address).is_some_and(|contact| contact.subscription != Subscription::None)
     }
 
+    /// Whether the account is a contact or has to do with a request.
+    pub(crate) fn knows(&self, address: &Address) -> bool {
+        self.contacts.contains_key(address)
+    }
+
+    /// Whether letters and files may be written to an account.
+    ///
+    /// # Errors
+    /// When not: why, and what to do.
+    pub(crate) fn may_write(&self, to: &Address) -> Result<(), CommandError> {
+        let Some(contact) = self.contacts.get(to) else {
+            return Err(not_a_contact(to));
+        };
+        if let Some(warning) = &contact.warning {
+            return Err(CommandError::new(ErrorKind::Denied, warning));
+        }
+        if self.accepted(to) {
+            return Ok(());
+        }
+        let text = match contact.pending {
+            Pending::In => {
+                format!("You have not accepted {to} yet. Do so with `hobnob contact accept {to}`.")
+            }
+            Pending::None | Pending::Out => {
+                format!("{to} has not accepted your request yet. Wait for the answer.")
+            }
+        };
+        Err(CommandError::new(ErrorKind::Denied, text))
+    }
+
+    /// The same for letters, which one may write to oneself as well.
+    ///
+    /// # Errors
+    /// When not: why, and what to do.
+    pub(crate) fn may_write_letters(&self, own: &Address, to: &Address) -> Result<(), CommandError> {
+        if to == own { Ok(()) } else { self.may_write(to) }
+    }
+
     /// Whether the account shows that it is there.
     pub(crate) fn online(&self, address: &Address) -> bool {
         self.presence.get(address).is_some_and(|presence| presence.availability != Availability::Offline)

@@ -3,8 +3,9 @@
 use hobnob_wire::{Address, DeviceId, LetterId};
 use serde::{Deserialize, Serialize};
 
+use super::chat::view::LetterChange;
 use super::view::{
-    ContactView, LetterState, LetterView, LinkView, PathView, SessionState, TransferView, as_text,
+    ChatView, ContactView, LetterState, LetterView, LinkView, PathView, SessionState, TransferView, as_text,
 };
 
 /// Something happened and is on disk.
@@ -30,6 +31,25 @@ pub enum Event {
     },
     /// A letter was received, or written on this or another own device.
     Letter(LetterView),
+    /// Something came of a letter: an edit, a deletion, a reaction, a vote.
+    LetterChanged {
+        /// What.
+        what: LetterChange,
+        /// The letter as it is now.
+        letter: Box<LetterView>,
+    },
+    /// A letter is gone: its time was over.
+    LetterGone {
+        /// The letter.
+        #[serde(with = "as_text")]
+        id: LetterId,
+        /// Its author.
+        from: Address,
+        /// The chat that it was in.
+        chat: Address,
+    },
+    /// A chat changed: what is unread, its draft, what the user wants of it.
+    Chat(ChatView),
     /// A letter of ours has come further on one device.
     LetterState {
         /// The letter.

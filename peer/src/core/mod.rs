@@ -4,6 +4,7 @@
 //! inside one transaction, commits, and only then performs the [`Effect`](effect::Effect)s. Nothing here
 //! reads a clock, draws a random number, or touches a socket or a file.
 
+pub mod chat;
 pub mod check;
 pub mod command;
 pub mod contact;

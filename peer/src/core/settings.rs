@@ -1,5 +1,7 @@
 //! Settings: what the user may change, and what to show of oneself.
 
+mod letters;
+
 use std::net::Ipv6Addr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -20,6 +22,9 @@ use super::store::{SettingStore, Store};
 use super::transfer::limits::Rates;
 use super::transfer::limits::{parse_peers, parse_rate};
 use super::transfer::{self, AutoAccept, Limits, Rules};
+
+pub use self::letters::{KEYWORDS, NUDGES, TYPING, TYPING_EVERY};
+pub(crate) use self::letters::{keywords, nudges, typing};
 
 /// Whose offers are accepted without asking: `nobody` or `contacts`.
 pub const AUTO_ACCEPT: &str = "files.auto_accept";
@@ -238,6 +243,11 @@ const SETTINGS: [Setting; 21] = [
     },
 ];
 
+/// All settings.
+fn table() -> impl Iterator<Item = &'static Setting> {
+    SETTINGS.iter().chain(&letters::SETTINGS)
+}
+
 /// Ports below this belong to services of the system; peers do not dial them.
 const PORT_MIN: u16 = 1_024;
 
@@ -282,7 +292,7 @@ const VALUE_BYTES_MAX: usize = 4_096;
 /// Every setting and its value, as it may be shown: without passwords.
 pub(crate) fn all<S: SettingStore>(store: &mut S) -> Result<Vec<(String, String)>, S::Error> {
     let all = |setting: &Setting| Ok((setting.key.to_owned(), shown(setting.key, kept(store, setting.key)?)));
-    SETTINGS.iter().map(all).collect()
+    table().map(all).collect()
 }
 
 fn shown(key: &str, value: String) -> String {
@@ -294,7 +304,7 @@ fn shown(key: &str, value: String) -> String {
 
 /// The value of a setting, the first one until the user sets another.
 fn kept<S: SettingStore>(store: &mut S, key: &str) -> Result<String, S::Error> {
-    let first = SETTINGS.iter().find(|setting| setting.key == key).map_or("", |setting| setting.first);
+    let first = table().find(|setting| setting.key == key).map_or("", |setting| setting.first);
     Ok(store.setting(key)?.unwrap_or_else(|| first.to_owned()))
 }
 
@@ -354,7 +364,7 @@ pub fn place<S: SettingStore>(store: &mut S, mut rendezvous: Invite) -> Result<I
 /// Whether a change of this setting counts at once.
 #[must_use]
 pub fn applies(key: &str) -> Applies {
-    SETTINGS.iter().find(|setting| setting.key == key).map_or(Applies::Now, |setting| setting.applies)
+    table().find(|setting| setting.key == key).map_or(Applies::Now, |setting| setting.applies)
 }
 
 /// The host and the port of `host:port`; of an IPv6 address without its brackets.
@@ -447,8 +457,8 @@ pub(crate) fn check(key: &str, value: &str) -> Result<(), CommandError> {
     if value.len() > VALUE_BYTES_MAX {
         return usage(format!("A value may have at most {VALUE_BYTES_MAX} bytes."));
     }
-    let Some(setting) = SETTINGS.iter().find(|setting| setting.key == key) else {
-        let known: Vec<String> = SETTINGS.iter().map(|setting| format!("`{}`", setting.key)).collect();
+    let Some(setting) = table().find(|setting| setting.key == key) else {
+        let known: Vec<String> = table().map(|setting| format!("`{}`", setting.key)).collect();
         let text = format!("There is no setting `{key}`. There are {}.", known.join(", "));
         return Err(CommandError::new(ErrorKind::NotFound, text));
     };
@@ -580,7 +590,7 @@ mod tests {
 
     #[test]
     fn every_setting_that_has_a_first_value_would_take_it() {
-        for setting in SETTINGS.iter().filter(|setting| setting.key != FOLDER) {
+        for setting in table().filter(|setting| setting.key != FOLDER) {
             assert_eq!(check(setting.key, setting.first), Ok(()), "{}", setting.key);
         }
     }

@@ -3,6 +3,7 @@
 use hobnob_wire::keys::SigningKey;
 use hobnob_wire::{Address, DeviceId};
 
+use super::chat::store::ChatStore;
 use super::contact::Contact;
 use super::keys::Identity;
 use super::keys::olm::Pickle;
@@ -130,11 +131,18 @@ pub trait SettingStore: Fallible {
 
 /// All that the engine keeps.
 pub trait Store:
-    KeyStore + ContactStore + SettingStore + LetterStore + OutboxStore + InboxStore + TransferStore
+    KeyStore + ContactStore + SettingStore + LetterStore + OutboxStore + InboxStore + ChatStore + TransferStore
 {
 }
 
 impl<T> Store for T where
-    T: KeyStore + ContactStore + SettingStore + LetterStore + OutboxStore + InboxStore + TransferStore
+    T: KeyStore
+        + ContactStore
+        + SettingStore
+        + LetterStore
+        + OutboxStore
+        + InboxStore
+        + ChatStore
+        + TransferStore
 {
 }

@@ -1,8 +1,10 @@
 //! What users see: the objects of the local API and of `--json` output. Field names and values are
 //! stable; new fields may be added.
 
-use hobnob_wire::{Address, DeviceId, LetterId, TransferId};
+use hobnob_wire::{Address, DeviceId, TransferId};
 use serde::{Deserialize, Serialize};
+
+pub use super::chat::view::{ChatView, DeviceStateView, LetterKind, LetterView, ScheduledView};
 
 /// How far a letter has come, in this order. Shown only once it is committed where it says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -131,40 +133,6 @@ pub struct ContactView {
     /// Why nothing is sent to this contact, when its device list cannot be trusted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub warning: Option<String>,
-}
-
-/// One line of `hobnob history`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LetterView {
-    /// The letter.
-    #[serde(with = "as_text")]
-    pub id: LetterId,
-    /// Author.
-    pub from: Address,
-    /// Addressee.
-    pub to: Address,
-    /// The words. May hold anything Unicode allows; whoever shows it isolates and escapes it.
-    pub text: String,
-    /// When it was written: RFC 3339, UTC, milliseconds, by the author's clock.
-    pub at: String,
-    /// The furthest state that any of the recipient's devices has reached. For letters that we received:
-    /// `delivered`, or `read` once marked.
-    pub state: LetterState,
-    /// State on each of the recipient's devices; empty for letters that we received.
-    pub devices: Vec<DeviceStateView>,
-    /// Why it failed, in words.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub error: Option<String>,
-}
-
-/// State of a letter on one device.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DeviceStateView {
-    /// The device.
-    #[serde(with = "as_text")]
-    pub device: DeviceId,
-    /// How far the letter has come.
-    pub state: LetterState,
 }
 
 /// How much is taken of an offer that is not taken whole.

@@ -5,12 +5,17 @@ use rusqlite::{OptionalExtension, Row, params};
 
 use super::column::{self, address, count, state, state_number};
 use super::{StoreError, Tx};
-use crate::core::letters::store::{LetterStore, StoredLetter};
+use crate::core::chat::{Shown, shown};
+use crate::core::letters::store::{Expires, LetterStore, StoredLetter};
 use crate::core::view::LetterState;
 
-const COLUMNS: &str = "id, author, addressee, chat, at_unix_ms, kind, body, state, error";
+pub(super) const COLUMNS: &str =
+    "id, author, addressee, chat, at_unix_ms, kind, body, state, error, received_unix_ms,
+ thread, expires_after_s, expires_unix_ms";
 
-fn letter(row: &Row<'_>) -> Result<StoredLetter, StoreError> {
+pub(super) fn letter(row: &Row<'_>) -> Result<StoredLetter, StoreError> {
+    let after_s = row.get::<_, Option<u32>>(11)?;
+    let at = row.get::<_, Option<i64>>(12)?;
     Ok(StoredLetter {
         id: column::letter(row, 0)?,
         author: address(row, 1)?,
@@ -22,15 +27,37 @@ fn letter(row: &Row<'_>) -> Result<StoredLetter, StoreError> {
         body: row.get(6)?,
         state: state(row, 7)?,
         error: row.get(8)?,
+        received_unix_ms: row.get::<_, i64>(9)?.cast_unsigned(),
+        thread: row.get::<_, Option<[u8; 16]>>(10)?.map(LetterId::new),
+        expires: match (at, after_s) {
+            (Some(unix_ms), _) => Some(Expires::At { unix_ms: unix_ms.cast_unsigned() }),
+            (None, Some(seconds)) => Some(Expires::AfterReading { seconds }),
+            (None, None) => None,
+        },
     })
+}
+
+/// How a letter is shown, as the column has it.
+const fn shown_number(kind: u16) -> i64 {
+    match shown(kind) {
+        Shown::Not => 0,
+        Shown::Known => 1,
+        Shown::Unknown => 2,
+    }
 }
 
 impl LetterStore for Tx<'_> {
     fn add_letter(&mut self, letter: &StoredLetter) -> Result<(), StoreError> {
         let sql = format!(
-            "INSERT INTO letters ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+            "INSERT INTO letters ({COLUMNS}, shown)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
              ON CONFLICT (id, author) DO NOTHING"
         );
+        let (after_s, at) = match letter.expires {
+            Some(Expires::AfterReading { seconds }) => (Some(seconds), None),
+            Some(Expires::At { unix_ms }) => (None, Some(i64::try_from(unix_ms).unwrap_or(i64::MAX))),
+            None => (None, None),
+        };
         self.transaction.prepare_cached(&sql)?.execute(params![
             letter.id.as_bytes(),
             letter.author.as_str(),
@@ -41,6 +68,11 @@ impl LetterStore for Tx<'_> {
             letter.body,
             state_number(letter.state),
             letter.error,
+            letter.received_unix_ms.cast_signed(),
+            letter.thread.as_ref().map(LetterId::as_bytes),
+            after_s,
+            at,
+            shown_number(letter.kind),
         ])?;
         Ok(())
     }
@@ -63,18 +95,17 @@ impl LetterStore for Tx<'_> {
     fn history(
         &mut self,
         chat: &Address,
-        kind: u16,
         before: Option<LetterId>,
         limit: u32,
     ) -> Result<Vec<StoredLetter>, StoreError> {
         let sql = format!(
-            "SELECT {COLUMNS} FROM letters WHERE chat = ?1 AND kind = ?2 AND place <
-             coalesce((SELECT min(place) FROM letters WHERE chat = ?1 AND id = ?3), 9223372036854775807)
-             ORDER BY place DESC LIMIT ?4"
+            "SELECT {COLUMNS} FROM letters WHERE chat = ?1 AND shown > 0 AND place <
+             coalesce((SELECT min(place) FROM letters WHERE chat = ?1 AND id = ?2), 9223372036854775807)
+             ORDER BY place DESC LIMIT ?3"
         );
         let mut statement = self.transaction.prepare_cached(&sql)?;
         let before = before.as_ref().map(LetterId::as_bytes);
-        let mut rows = statement.query(params![chat.as_str(), kind, before, limit])?;
+        let mut rows = statement.query(params![chat.as_str(), before, limit])?;
         let mut letters = Vec::new();
         while let Some(row) = rows.next()? {
             letters.push(letter(row)?);
@@ -83,11 +114,11 @@ impl LetterStore for Tx<'_> {
         Ok(letters)
     }
 
-    fn unread(&mut self, chat: &Address, kind: u16, limit: usize) -> Result<Vec<LetterId>, StoreError> {
-        let sql = "SELECT id FROM letters WHERE chat = ?1 AND kind = ?2 AND state = 3 AND author = chat
-                   ORDER BY place LIMIT ?3";
+    fn unread(&mut self, chat: &Address, limit: usize) -> Result<Vec<LetterId>, StoreError> {
+        let sql = "SELECT id FROM letters WHERE chat = ?1 AND state = 3 AND author = chat AND shown > 0
+                   ORDER BY place LIMIT ?2";
         let mut statement = self.transaction.prepare_cached(sql)?;
-        let mut rows = statement.query(params![chat.as_str(), kind, count(limit)])?;
+        let mut rows = statement.query(params![chat.as_str(), count(limit)])?;
         let mut letters = Vec::new();
         while let Some(row) = rows.next()? {
             letters.push(column::letter(row, 0)?);

@@ -10,8 +10,11 @@
 //! | `keys` | identity, Olm account and sessions, pinned device lists |
 //! | `contacts` | roster and settings |
 //! | `letters`, `copies`, `inbox` | history, copies on their way, letters that came in |
+//! | `changes`, `chats` | what changes letters, drafts, wishes, what is sent later |
 //! | `transfers` | files on their way, and those that were |
 
+mod changes;
+mod chats;
 mod column;
 mod contacts;
 mod copies;
@@ -21,6 +24,7 @@ mod letters;
 mod schema;
 mod transfers;
 
+use std::cell::Cell;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -92,6 +96,8 @@ impl From<rusqlite::Error> for StoreError {
 #[derive(Debug)]
 pub struct Database {
     connection: Connection,
+    /// Whether the log may hold what was erased.
+    erased: Cell<bool>,
     /// Held for its lock; none in memory.
     _lock: Option<File>,
 }
@@ -100,6 +106,9 @@ pub struct Database {
 #[derive(Debug)]
 pub struct Tx<'a> {
     transaction: Transaction<'a>,
+    /// Whether something was erased that no file may hold after the commit.
+    erased: bool,
+    database: &'a Database,
 }
 
 impl Database {
@@ -145,7 +154,9 @@ impl Database {
         connection.pragma_update(None, "secure_delete", "ON")?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS);
         schema::migrate(&mut connection)?;
-        Ok(Self { connection, _lock: lock })
+        let database = Self { connection, erased: Cell::new(true), _lock: lock };
+        database.scrub()?;
+        Ok(database)
     }
 
     /// Begins a transaction.
@@ -153,17 +164,33 @@ impl Database {
     /// # Errors
     /// [`StoreError`].
     pub fn begin(&mut self) -> Result<Tx<'_>, StoreError> {
-        Ok(Tx { transaction: self.connection.transaction()? })
+        // `&mut self` keeps a second transaction away, as `Connection::transaction` would.
+        let transaction = self.connection.unchecked_transaction()?;
+        Ok(Tx { transaction, erased: false, database: self })
+    }
+
+    /// Moves the log into the database and empties it, when it may hold what was erased; the pages of the database are
+    /// overwritten (`secure_delete`). Whoever reads just now holds that up until the next commit.
+    fn scrub(&self) -> Result<(), StoreError> {
+        if self.erased.get() {
+            let busy: i64 =
+                self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+            self.erased.set(busy != 0);
+        }
+        Ok(())
     }
 }
 
 impl Tx<'_> {
-    /// Makes everything done in the transaction last.
+    /// Makes everything done in the transaction last. What it erased is in no file afterwards.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn commit(self) -> Result<(), StoreError> {
-        Ok(self.transaction.commit()?)
+        let Self { transaction, erased, database } = self;
+        transaction.commit()?;
+        database.erased.set(database.erased.get() || erased);
+        database.scrub()
     }
 }
 

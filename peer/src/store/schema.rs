@@ -17,6 +17,7 @@ const STEPS: &[&str] = &[
     include_str!("schema/queue.sql"),
     include_str!("schema/updates.sql"),
     include_str!("schema/parts.sql"),
+    include_str!("schema/chats.sql"),
 ];
 
 /// Brings a file to the newest format.

@@ -255,9 +255,9 @@ impl World {
 
     fn words_in(&mut self, index: usize, chat: &Address) -> Vec<Words> {
         let database = &mut self.peers[index].database;
-        let letters = database.begin().and_then(|mut tx| tx.history(chat, TEXT, None, u32::MAX));
+        let letters = database.begin().and_then(|mut tx| tx.history(chat, None, u32::MAX));
         let words = |body: &[u8]| match LetterBody::decode(TEXT, body) {
-            Ok(LetterBody::Text(text)) => Words::parse(text.text.as_str()),
+            Ok(LetterBody::Text(text)) => Words::parse(text.words.text.as_str()),
             Ok(_) | Err(_) => None,
         };
         letters.unwrap_or_default().iter().filter_map(|letter| words(&letter.body)).collect()

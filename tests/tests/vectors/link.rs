@@ -1,12 +1,8 @@
 //! Examples of what peers say to each other: signals, frames of a link, letters and transfers.
 
-use hobnob_wire::bounded::{List, Opaque, Text};
+use hobnob_wire::bounded::{List, Text};
 use hobnob_wire::choice::Choice;
 use hobnob_wire::datagram::{AllocationId, Channel, DatagramKey};
-use hobnob_wire::device::ListHead;
-use hobnob_wire::letter::{
-    EndReason, Letter, LetterBody, Offer, OfferEnd, OlmKind, Reached, Receipt, SealedLetter, TextBody,
-};
 use hobnob_wire::link::{LinkFrame, LinkHello, RelayFrame};
 use hobnob_wire::noise::NoiseKeypair;
 use hobnob_wire::signal::{Candidate, CandidateKind, Mapping, Signal, SignalKind};
@@ -26,8 +22,6 @@ variants! {
     LinkFrame: Ready, Letter, LetterAck, Typing, Transfer, Pace, Relay;
     RelayFrame: Offer, Ask, Grant;
     TransferFrame: Accept, Pace, Progress, Complete, Gone, Hold, Wait, Choose;
-    OlmKind: PreKey, Normal;
-    LetterBody: Text, Receipt, Offer, OfferEnd, Unknown;
     StreamHeader: Manifest, Range;
     RangeCoding: Plain, Zstd, Hole, Known;
 }
@@ -37,8 +31,6 @@ pub(crate) fn vectors() -> Vec<Vector> {
         frames("signal", signals()),
         frames("link_hello", vec![("alice", "alice@example.org, the device, the device list", hello())]),
         frames("link_frame", link_frames()),
-        frames("sealed_letter", sealed_letters()),
-        frames("letter", letters()),
         frames("stream", stream_headers()),
         frames("stream", vec![("one", "hash 32 bytes 77", RangeTrailer { hash: [0x77; 32] })]),
         frames("manifest", vec![("folder and file", MANIFEST, manifest()), ("link", LINK, link_entry())]),
@@ -170,56 +162,6 @@ fn transfer_frames() -> Vec<Example<TransferFrame>> {
             },
         ),
     ]
-}
-
-fn sealed_letters() -> Vec<Example<SealedLetter>> {
-    let letter = |kind| SealedLetter { sender: noise(OLM).public(), kind, message: bytes(&[1, 2, 3]) };
-    let examples = vec![
-        ("first", "the Olm key, a prekey message 010203", OlmKind::PreKey),
-        ("later", "the Olm key, a normal message 010203", OlmKind::Normal),
-    ];
-    within(every(examples), letter)
-}
-
-fn letters() -> Vec<Example<Letter>> {
-    let transfer = transfer_id();
-    let offer = Offer {
-        transfer,
-        name: text("photos"),
-        entries: 2,
-        bytes: 300,
-        manifest: [0x77; 32],
-        sealed: true,
-        text: text("look"),
-    };
-    let receipt = Receipt { reached: Reached::Read, letters: List::new(vec![letter_id()]).unwrap() };
-    let end = OfferEnd { transfer, reason: EndReason::Cancelled, text: text("later") };
-    let bodies = vec![
-        ("text", "kind 1: hello", LetterBody::Text(TextBody { text: text("hello") })),
-        ("receipt", "kind 2: read, the letter", LetterBody::Receipt(receipt)),
-        (
-            "offer",
-            "kind 3: the transfer, photos, 2 entries, 300 bytes, digest 32 bytes 77, sealed, text look",
-            LetterBody::Offer(offer),
-        ),
-        ("offer end", "kind 4: the transfer, cancelled, text later", LetterBody::OfferEnd(end)),
-        ("unknown", "kind 999: body 010203", LetterBody::Unknown { kind: 999 }),
-    ];
-    within(every(bodies), |body| letter(&body))
-}
-
-/// A letter to Bob around this body.
-fn letter(body: &LetterBody) -> Letter {
-    let (kind, body) =
-        if let LetterBody::Unknown { kind } = body { (*kind, vec![1, 2, 3]) } else { body.encode().unwrap() };
-    Letter {
-        id: letter_id(),
-        at_unix_ms: 1_700_000_000_000,
-        to: bob(),
-        head: ListHead { seq: 0, hash: [0x66; 32] },
-        kind,
-        body: Opaque::new(body).unwrap(),
-    }
 }
 
 fn stream_headers() -> Vec<Example<StreamHeader>> {

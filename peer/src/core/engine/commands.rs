@@ -1,17 +1,14 @@
 //! What users ask.
 
 use hobnob_nat::core::agent::Policy;
-use hobnob_wire::link::LinkFrame;
 use hobnob_wire::presence::PresenceSet;
 use hobnob_wire::session::Request;
 use hobnob_wire::{Address, LetterId};
 
 use super::Engine;
+use crate::core::chat::{Shown, shown};
 use crate::core::command::{Command, CommandError, CommandId, ErrorKind, Reply};
 use crate::core::contact::{Change, not_a_contact};
-use crate::core::effect::Effect;
-use crate::core::event::Event;
-use crate::core::letters::compose::{self, Draft, TEXT, words};
 use crate::core::letters::show;
 use crate::core::session::place;
 use crate::core::settings;
@@ -19,7 +16,6 @@ use crate::core::store::Store;
 use crate::core::time::Entropy;
 use crate::core::transfer::TransferInput;
 use crate::core::turn::{Asked, Turn};
-use crate::core::view::LetterState;
 
 /// Letters that one command may ask for.
 const HISTORY_MAX: u32 = 1_000;
@@ -60,14 +56,12 @@ impl Engine {
                     Err(error) => Err(error),
                 }
             }
-            Command::Send { to, text } => return self.send(turn, id, to, &text),
+            Command::Send { to, text } => self.send(turn, to, text)?,
+            Command::Chat(command) => self.chat_command(turn, command)?,
             Command::History { with, limit, before } => self.history(turn, &with, limit, before)?,
             Command::Letter { id } => self.letter(turn, id)?,
-            Command::MarkRead { with } => {
-                self.desk().mark_read(turn, &with)?;
-                Ok(Reply::Done)
-            }
-            Command::Typing { to, active } => self.typing(turn, &to, active),
+            Command::MarkRead { with } => self.mark_read(turn, &with)?,
+            Command::Typing { to, active } => self.typing(turn, &to, active)?,
             Command::Config => Ok(Reply::Config(settings::all(turn.store)?)),
             Command::ConfigSet { key, value } => self.configure(turn, &key, &value)?,
             Command::FileSend { ref to, .. } if self.may_write(to).is_err() => self.may_write(to),
@@ -154,44 +148,7 @@ impl Engine {
 
     /// Whether letters and files may be written to an account.
     fn may_write(&self, to: &Address) -> Result<Reply, CommandError> {
-        let Some(view) = self.contacts.view(to, "") else {
-            return Err(not_a_contact(to));
-        };
-        if let Some(warning) = view.warning {
-            return Err(CommandError::new(ErrorKind::Denied, warning));
-        }
-        if self.contacts.accepted(to) {
-            return Ok(Reply::Done);
-        }
-        let text = match view.pending.as_str() {
-            "in" => format!("You have not accepted {to} yet. Do so with `hobnob contact accept {to}`."),
-            _ => format!("{to} has not accepted your request yet. Wait for the answer."),
-        };
-        Err(CommandError::new(ErrorKind::Denied, text))
-    }
-
-    fn send<S: Store, E: Entropy>(
-        &mut self,
-        turn: &mut Turn<'_, S, E>,
-        id: CommandId,
-        to: Address,
-        text: &str,
-    ) -> Result<(), S::Error> {
-        let body = match self.may_write(&to).and_then(|_| words(text)) {
-            Ok(body) => body,
-            Err(error) => {
-                turn.reply(id, Err(error));
-                return Ok(());
-            }
-        };
-        let Some(letter) = compose::write(turn, &mut self.keys, &Draft { to, device: None, body })? else {
-            turn.reply(id, Err(CommandError::new(ErrorKind::Usage, "The text is too long for a letter.")));
-            return Ok(());
-        };
-        let view = show::view(turn.store, &self.keys.identity.address, &letter)?;
-        turn.reply(id, Ok(Reply::Sent { id: letter.id, state: LetterState::Queued }));
-        turn.event(Event::Letter(view));
-        Ok(())
+        self.contacts.may_write(to).map(|()| Reply::Done)
     }
 
     fn history<S: Store, E: Entropy>(
@@ -202,33 +159,20 @@ impl Engine {
         before: Option<LetterId>,
     ) -> Replied<S::Error> {
         let own = &self.keys.identity.address;
-        let letters = turn.store.history(with, TEXT, before, limit.min(HISTORY_MAX))?;
+        let letters = turn.store.history(with, before, limit.min(HISTORY_MAX))?;
         let views: Result<Vec<_>, _> =
             letters.iter().map(|letter| show::view(turn.store, own, letter)).collect();
         Ok(Ok(Reply::Letters(views?)))
     }
 
     fn letter<S: Store, E: Entropy>(&self, turn: &mut Turn<'_, S, E>, id: LetterId) -> Replied<S::Error> {
-        let Some(letter) = turn.store.any_letter(id)?.filter(|letter| letter.kind == TEXT) else {
+        let Some(letter) = turn.store.any_letter(id)?.filter(|letter| shown(letter.kind) != Shown::Not)
+        else {
             let text = format!("There is no letter {id}. See the letters with `hobnob history ADDRESS`.");
             return Ok(Err(CommandError::new(ErrorKind::NotFound, text)));
         };
         let view = show::view(turn.store, &self.keys.identity.address, &letter)?;
         Ok(Ok(Reply::Letters(vec![view])))
-    }
-
-    fn typing<S, E>(
-        &mut self,
-        turn: &mut Turn<'_, S, E>,
-        to: &Address,
-        active: bool,
-    ) -> Result<Reply, CommandError> {
-        self.may_write(to)?;
-        for link in self.links.up_to(to) {
-            self.links.used(link, turn.now.monotonic);
-            turn.effect(Effect::SendFrame { link, frame: Box::new(LinkFrame::Typing { active }) });
-        }
-        Ok(Reply::Done)
     }
 
     fn configure<S: Store, E: Entropy>(

@@ -8,8 +8,10 @@
 //! | `peers` | what links bring |
 //! | `overlay` | what the overlay brings |
 //! | `files` | what transfers ask and get |
+//! | `chats` | what users ask about letters and chats |
 
 mod answers;
+mod chats;
 mod commands;
 mod files;
 mod overlay;
@@ -25,6 +27,7 @@ use hobnob_wire::account::AccountAnswer;
 use hobnob_wire::{Address, TransferId};
 use thiserror::Error;
 
+use super::chat::Chat;
 use super::contact::Contacts;
 use super::effect::Effect;
 use super::event::Event;
@@ -68,6 +71,7 @@ pub struct Engine {
     session: Session,
     contacts: Contacts,
     outbox: Outbox,
+    chat: Chat,
     links: Links,
     overlay: Overlay,
     relaying: Relaying,
@@ -94,6 +98,7 @@ impl Engine {
             session: Session::open(store)?,
             contacts: Contacts::open(store)?,
             outbox: Outbox::default(),
+            chat: Chat::new(),
             links: Links::new(settings::paths(store)?),
             overlay: Overlay::default(),
             relaying: Relaying::new(settings::relay(store)?.is_some()),
@@ -144,8 +149,9 @@ impl Engine {
     pub fn deadline(&self) -> Option<Duration> {
         let links = self.links.deadline(self.session.is_up());
         let overlay = self.overlay.deadline();
-        let others = [self.receipts_due, self.outbox.deadline(), self.transfers.deadline()];
-        others.into_iter().chain([links, overlay]).flatten().min()
+        let letters = [self.receipts_due, self.outbox.deadline(), self.chat.deadline()];
+        let others = letters.into_iter().chain([self.transfers.deadline()]);
+        others.chain([links, overlay]).flatten().min()
     }
 
     /// What must be known before the first input.
@@ -191,6 +197,7 @@ impl Engine {
 
     /// What may follow from any input: letters that can go now, links that are due.
     fn settle<S: Store, E: Entropy>(&mut self, turn: &mut Turn<'_, S, E>) -> Result<(), S::Error> {
+        self.chat.settle(turn)?;
         let routes =
             Routes { session_up: self.session.is_up(), links: &self.links, contacts: &self.contacts };
         self.overlay.tick(turn, &mut self.keys, &self.contacts, &self.links)?;
@@ -208,6 +215,7 @@ impl Engine {
             self.receipts_due = None;
             self.desk().send_owed(turn)?;
         }
+        self.chat_tick(turn)?;
         self.outbox.tick(now);
         let (transfers, relaying) = (&self.transfers, &self.relaying);
         self.links.close_idle(turn, |link| transfers.uses_link(link) || relaying.uses_link(link));
@@ -223,6 +231,7 @@ impl Engine {
             keys: &mut self.keys,
             contacts: &self.contacts,
             outbox: &mut self.outbox,
+            chat: &mut self.chat,
         }
     }
 

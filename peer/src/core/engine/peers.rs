@@ -115,7 +115,7 @@ impl Engine {
             }
             LinkFrame::Typing { active } => {
                 if address != self.keys.identity.address {
-                    turn.event(Event::Typing { address, active });
+                    self.chat.heard_typing(turn, address, active);
                 }
                 Ok(())
             }

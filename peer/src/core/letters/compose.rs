@@ -1,14 +1,12 @@
 //! From words to letters and copies.
 
-use hobnob_wire::bounded::Text;
 use hobnob_wire::device::VerifiedList;
-use hobnob_wire::letter::{LetterBody, Reached, TextBody};
-use hobnob_wire::limits::LETTER_TEXT_BYTES_MAX;
+use hobnob_wire::letter::LetterBody;
 use hobnob_wire::{Address, DeviceId, LetterId};
-use unicode_normalization::UnicodeNormalization;
 
-use super::store::StoredLetter;
-use crate::core::command::{CommandError, ErrorKind};
+use super::store::{Expires, StoredLetter};
+use crate::core::chat::change::Stamp;
+use crate::core::chat::{Shown, shown};
 use crate::core::keys::Keyring;
 use crate::core::store::Store;
 use crate::core::time::Entropy;
@@ -26,69 +24,90 @@ pub(crate) struct Draft {
     pub(crate) body: LetterBody,
 }
 
-/// Number of the kind of text letters; see [`LetterBody`].
-pub(crate) const TEXT: u16 = 1;
-
-/// Number of the kind of receipts.
-pub(crate) const RECEIPT: u16 = 2;
-
-/// Words as they are sent: in normalization form C. Direction marks stay; whoever shows the words
-/// isolates them.
-pub(crate) fn words(text: &str) -> Result<LetterBody, CommandError> {
-    let text: String = text.nfc().collect();
-    if text.is_empty() {
-        return Err(CommandError::new(ErrorKind::Usage, "There is nothing to send. Write some text."));
-    }
-    let text = Text::new(text).map_err(|error| {
-        let text = format!(
-            "The text has {} bytes; a letter holds at most {LETTER_TEXT_BYTES_MAX}. Send it as a file, or in parts.",
-            error.len
-        );
-        CommandError::new(ErrorKind::Usage, text)
-    })?;
-    Ok(LetterBody::Text(TextBody { text }))
-}
-
-/// Whether the author's other devices get a copy too: what the user wrote and read, they must know.
+/// Whether the author's other devices get a copy too: what the user wrote, they must know. What the user read, they are
+/// told apart.
 const fn has_carbons(body: &LetterBody) -> bool {
     match body {
-        LetterBody::Text(_) => true,
-        LetterBody::Receipt(receipt) => matches!(receipt.reached, Reached::Read),
-        LetterBody::Offer(_) | LetterBody::OfferEnd(_) | LetterBody::Unknown { .. } => false,
+        LetterBody::Text(_)
+        | LetterBody::Edit(_)
+        | LetterBody::Delete(_)
+        | LetterBody::Reaction(_)
+        | LetterBody::Nudge(_)
+        | LetterBody::ContactCard(_)
+        | LetterBody::Location(_)
+        | LetterBody::Poll(_)
+        | LetterBody::Vote(_) => true,
+        LetterBody::Receipt(_)
+        | LetterBody::Offer(_)
+        | LetterBody::OfferEnd(_)
+        | LetterBody::OwnSync(_)
+        | LetterBody::Unknown { .. } => false,
     }
+}
+
+/// The first letter of the thread that a letter belongs to.
+pub(crate) fn thread(body: &LetterBody) -> Option<LetterId> {
+    if let LetterBody::Text(text) = body { text.thread.as_ref().map(|thread| thread.id) } else { None }
+}
+
+/// Seconds after which a letter disappears.
+pub(crate) const fn expires_after_s(body: &LetterBody) -> Option<u32> {
+    if let LetterBody::Text(text) = body { text.expires_after_s } else { None }
 }
 
 /// Keeps a letter and its copies, to be sealed and sent. `None` when the body cannot be encoded, which is
-/// the caller's fault.
+/// the caller's fault, and when there is nobody to tell.
 pub(crate) fn write<S: Store, E: Entropy>(
     turn: &mut Turn<'_, S, E>,
     keys: &mut Keyring,
     draft: &Draft,
 ) -> Result<Option<StoredLetter>, S::Error> {
+    let stamp = Stamp::new(turn.now.unix_ms, LetterId::new(turn.entropy.array()));
+    write_as(turn, keys, stamp, draft)
+}
+
+/// [`write`] under an identifier and a time of the caller's choice.
+pub(crate) fn write_as<S: Store, E: Entropy>(
+    turn: &mut Turn<'_, S, E>,
+    keys: &mut Keyring,
+    stamp: Stamp,
+    draft: &Draft,
+) -> Result<Option<StoredLetter>, S::Error> {
     let Ok((kind, body)) = draft.body.encode() else {
         return Ok(None);
     };
+    let own = keys.identity.address.clone();
+    let to_oneself = draft.to == own && draft.device.is_none();
+    let carbons = if to_oneself || has_carbons(&draft.body) {
+        devices(turn.store, keys, &own)?.unwrap_or_default()
+    } else {
+        Vec::new()
+    };
+    if to_oneself && carbons.is_empty() && shown(kind) == Shown::Not {
+        return Ok(None);
+    }
+    let now = turn.now.unix_ms;
     let letter = StoredLetter {
-        id: LetterId::new(turn.entropy.array()),
-        author: keys.identity.address.clone(),
+        id: LetterId::new(stamp.id),
+        author: own.clone(),
         to: draft.to.clone(),
         chat: draft.to.clone(),
-        at_unix_ms: turn.now.unix_ms,
+        at_unix_ms: stamp.at_unix_ms,
+        received_unix_ms: now,
         kind,
         body,
-        state: LetterState::Queued,
+        thread: thread(&draft.body),
+        expires: expires_after_s(&draft.body).map(|seconds| Expires::begin(seconds, true, now)),
+        state: if to_oneself { LetterState::Read } else { LetterState::Queued },
         error: None,
     };
     turn.store.add_letter(&letter)?;
     match draft.device {
         Some(device) => turn.store.add_copies(letter.id, &draft.to, &[device])?,
+        None if to_oneself => {}
         None => address(turn.store, keys, letter.id, &draft.to)?,
     }
-    if has_carbons(&draft.body) {
-        let own = keys.identity.address.clone();
-        let others = devices(turn.store, keys, &own)?.unwrap_or_default();
-        turn.store.add_copies(letter.id, &own, &others)?;
-    }
+    turn.store.add_copies(letter.id, &own, &carbons)?;
     Ok(Some(letter))
 }
 
@@ -117,22 +136,4 @@ pub(crate) fn devices<S: Store>(
         list.devices().iter().map(|(device, _)| *device).filter(|device| *device != own).collect()
     };
     Ok(list.map(others))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn words_are_composed_and_keep_their_direction_marks() {
-        let LetterBody::Text(body) = words("e\u{301}\u{202e}א").unwrap() else { panic!() };
-        assert_eq!(body.text.as_str(), "é\u{202e}א");
-    }
-
-    #[test]
-    fn nothing_and_too_much_are_refused() {
-        assert_eq!(words("").unwrap_err().kind, ErrorKind::Usage);
-        assert!(words(&"x".repeat(LETTER_TEXT_BYTES_MAX)).is_ok());
-        assert_eq!(words(&"x".repeat(LETTER_TEXT_BYTES_MAX + 1)).unwrap_err().kind, ErrorKind::Usage);
-    }
 }

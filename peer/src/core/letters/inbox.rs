@@ -10,10 +10,10 @@ use hobnob_wire::limits::RECEIPT_LETTERS_MAX;
 use hobnob_wire::{Address, DeviceId};
 use vodozemac::olm::OlmMessage;
 
-use super::compose::{self, Draft, TEXT};
+use super::compose::{self, Draft};
 use super::outbox::{Outbox, ask_devices};
-use super::show;
-use super::store::{Incoming, Parked, StoredLetter};
+use super::store::{Incoming, Parked};
+use crate::core::chat::{Came, Chat};
 use crate::core::contact::Contacts;
 use crate::core::event::Event;
 use crate::core::keys::Keyring;
@@ -22,7 +22,6 @@ use crate::core::keys::trust::Verdict;
 use crate::core::store::{SavedSession, Store};
 use crate::core::time::Entropy;
 use crate::core::turn::Turn;
-use crate::core::view::LetterState;
 
 /// What came in that is not for this room.
 #[derive(Debug)]
@@ -51,6 +50,7 @@ pub(crate) struct Desk<'a> {
     pub(crate) keys: &'a mut Keyring,
     pub(crate) contacts: &'a Contacts,
     pub(crate) outbox: &'a mut Outbox,
+    pub(crate) chat: &'a mut Chat,
     pub(crate) session_up: bool,
 }
 
@@ -211,16 +211,6 @@ impl Desk<'_> {
             turn.store.owe_receipt(&from, letter.id)?;
         }
         match body {
-            LetterBody::Text(_) | LetterBody::Unknown { .. } => {
-                self.keep_letter(turn, from, letter)?;
-                Ok(None)
-            }
-            LetterBody::Receipt(receipt) if carbon && receipt.reached == Reached::Read => {
-                for id in receipt.letters.iter() {
-                    turn.store.set_letter_state(&letter.to, *id, LetterState::Read, None)?;
-                }
-                Ok(None)
-            }
             LetterBody::Receipt(receipt) => {
                 let own = self.keys.identity.address.clone();
                 self.outbox.receipt(turn, &own, (&from, device), &receipt)?;
@@ -229,36 +219,22 @@ impl Desk<'_> {
             LetterBody::Offer(_) | LetterBody::OfferEnd(_) if carbon => Ok(None),
             LetterBody::Offer(offer) => Ok(Some(Arrived::Offer(from, device, offer))),
             LetterBody::OfferEnd(end) => Ok(Some(Arrived::OfferEnd(from, device, end))),
+            body @ (LetterBody::Text(_)
+            | LetterBody::Edit(_)
+            | LetterBody::Delete(_)
+            | LetterBody::Reaction(_)
+            | LetterBody::Nudge(_)
+            | LetterBody::ContactCard(_)
+            | LetterBody::Location(_)
+            | LetterBody::Poll(_)
+            | LetterBody::Vote(_)
+            | LetterBody::OwnSync(_)
+            | LetterBody::Unknown { .. }) => {
+                let own = &self.keys.identity.address;
+                self.chat.arrived(turn, own, Came { from, letter, body })?;
+                Ok(None)
+            }
         }
-    }
-
-    /// Keeps a text, or a letter of a kind that a later version will know.
-    fn keep_letter<S: Store, E: Entropy>(
-        &mut self,
-        turn: &mut Turn<'_, S, E>,
-        from: Address,
-        letter: Letter,
-    ) -> Result<(), S::Error> {
-        let own = self.keys.identity.address.clone();
-        let carbon = from == own;
-        let stored = StoredLetter {
-            id: letter.id,
-            chat: if carbon { letter.to.clone() } else { from.clone() },
-            author: from,
-            to: letter.to,
-            at_unix_ms: letter.at_unix_ms,
-            kind: letter.kind,
-            body: letter.body.into_vec(),
-            // Another own device sent it; how far it came, that device knows.
-            state: if carbon { LetterState::Accepted } else { LetterState::Delivered },
-            error: None,
-        };
-        turn.store.add_letter(&stored)?;
-        if stored.kind == TEXT {
-            let view = show::view(turn.store, &own, &stored)?;
-            turn.event(Event::Letter(view));
-        }
-        Ok(())
     }
 
     /// Tells authors which of their letters came by the mailbox.
@@ -272,26 +248,6 @@ impl Desk<'_> {
             }
         }
         Ok(())
-    }
-
-    /// The user has read a chat.
-    pub(crate) fn mark_read<S: Store, E: Entropy>(
-        &mut self,
-        turn: &mut Turn<'_, S, E>,
-        chat: &Address,
-    ) -> Result<(), S::Error> {
-        loop {
-            let letters = turn.store.unread(chat, TEXT, RECEIPT_LETTERS_MAX)?;
-            if letters.is_empty() {
-                return Ok(());
-            }
-            for id in &letters {
-                turn.store.set_letter_state(chat, *id, LetterState::Read, None)?;
-            }
-            if self.contacts.accepted(chat) {
-                confirm(turn, self.keys, chat.clone(), (Reached::Read, letters))?;
-            }
-        }
     }
 }
 

@@ -1,12 +1,12 @@
 //! How far each copy of a letter has come. Said to users once it is on disk, never taken back.
 
 use hobnob_wire::codec::decode;
-use hobnob_wire::letter::{Reached, Receipt};
+use hobnob_wire::letter::{Reached, Receipt, kind};
 use hobnob_wire::{Address, DeviceId, LetterId, Refusal};
 
-use super::compose::{RECEIPT, TEXT};
 use super::show;
 use super::store::Copy;
+use crate::core::chat::{GONE, Shown, shown};
 use crate::core::event::Event;
 use crate::core::store::Store;
 use crate::core::time::Entropy;
@@ -41,16 +41,19 @@ pub(super) fn advance<S: Store, E: Entropy>(
     let Some(stored) = turn.store.letter(own, letter)? else {
         return Ok(true);
     };
-    if stored.kind == TEXT {
+    if shown(stored.kind) != Shown::Not {
         if copy.address == stored.to {
             turn.event(Event::LetterState { id: letter, to: stored.to, device, state });
         }
         return Ok(true);
     }
+    if stored.kind == GONE {
+        return Ok(true);
+    }
     // Nobody looks at other letters once they have arrived. Nobody answers a receipt of delivery, so it
     // has arrived when it is in the mailbox.
     let delivered = |body: &[u8]| decode(body).is_ok_and(|body: Receipt| body.reached == Reached::Delivered);
-    let enough = if stored.kind == RECEIPT && delivered(&stored.body) {
+    let enough = if stored.kind == kind::RECEIPT && delivered(&stored.body) {
         LetterState::Accepted
     } else {
         LetterState::Delivered
@@ -87,7 +90,7 @@ pub(super) fn fail_unaddressed<S: Store, E: Entropy>(
         let Some(letter) = turn.store.letter(own, id)? else {
             continue;
         };
-        if letter.kind == TEXT {
+        if shown(letter.kind) != Shown::Not {
             let view = show::view(turn.store, own, &letter)?;
             turn.event(Event::Letter(view));
         } else {

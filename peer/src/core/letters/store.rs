@@ -19,14 +19,47 @@ pub struct StoredLetter {
     pub chat: Address,
     /// When it was written, by the author's clock, in Unix milliseconds.
     pub at_unix_ms: u64,
+    /// When it came to this device, or was written on it, in Unix milliseconds.
+    pub received_unix_ms: u64,
     /// Number of its kind.
     pub kind: u16,
-    /// Encoded body.
+    /// Encoded body; empty when its author took it back or its time is over.
     pub body: Vec<u8>,
+    /// The first letter of the thread that it belongs to.
+    pub thread: Option<LetterId>,
+    /// When it disappears.
+    pub expires: Option<Expires>,
     /// How far it is; for letters of ours that have copies, the copies say.
     pub state: LetterState,
     /// Why it failed.
     pub error: Option<String>,
+}
+
+/// When a letter disappears.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expires {
+    /// So many seconds after the user has read it.
+    AfterReading {
+        /// How many.
+        seconds: u32,
+    },
+    /// At a time of this device's clock.
+    At {
+        /// Unix milliseconds.
+        unix_ms: u64,
+    },
+}
+
+impl Expires {
+    /// For a letter that disappears after so many seconds: counted from now, or not before it is read.
+    #[must_use]
+    pub const fn begin(seconds: u32, counts: bool, now_unix_ms: u64) -> Self {
+        if counts {
+            Self::At { unix_ms: now_unix_ms.saturating_add(seconds as u64 * 1_000) }
+        } else {
+            Self::AfterReading { seconds }
+        }
+    }
 }
 
 /// History.
@@ -49,24 +82,23 @@ pub trait LetterStore: Fallible {
     /// The store's.
     fn any_letter(&mut self, id: LetterId) -> Result<Option<StoredLetter>, Self::Error>;
 
-    /// The newest letters of `kind` in a chat, at most `limit`, only those before `before`; oldest first.
+    /// The newest letters of a chat that are shown, at most `limit`, only those before `before`; oldest first.
     ///
     /// # Errors
     /// The store's.
     fn history(
         &mut self,
         chat: &Address,
-        kind: u16,
         before: Option<LetterId>,
         limit: u32,
     ) -> Result<Vec<StoredLetter>, Self::Error>;
 
-    /// Letters of `kind` that somebody else wrote in a chat and the user has not read, oldest first, at
+    /// Letters that are shown, that somebody else wrote in a chat and the user has not read, oldest first, at
     /// most `limit`.
     ///
     /// # Errors
     /// The store's.
-    fn unread(&mut self, chat: &Address, kind: u16, limit: usize) -> Result<Vec<LetterId>, Self::Error>;
+    fn unread(&mut self, chat: &Address, limit: usize) -> Result<Vec<LetterId>, Self::Error>;
 
     /// Sets how far a letter is, and why it failed.
     ///

@@ -157,6 +157,7 @@ impl Transfers {
             | Command::Path { .. }
             | Command::Presence { .. }
             | Command::Send { .. }
+            | Command::Chat(_)
             | Command::History { .. }
             | Command::Letter { .. }
             | Command::MarkRead { .. }

@@ -261,13 +261,14 @@ impl World {
     pub(super) fn deliver_letter(&mut self) -> bool {
         let Some((to, body)) = self.letters.pop_front() else { return false };
         let (from, device) = (to.other().address(), to.other().device());
-        match body {
-            LetterBody::Offer(offer) => self.input(to, TransferInput::Offer { from, device, offer }),
-            LetterBody::OfferEnd(end) => self.input(to, TransferInput::OfferEnd { from, device, end }),
-            other @ (LetterBody::Text(_) | LetterBody::Receipt(_) | LetterBody::Unknown { .. }) => {
-                panic!("{other:?}")
-            }
-        }
+        let input = if let LetterBody::Offer(offer) = body {
+            TransferInput::Offer { from, device, offer }
+        } else if let LetterBody::OfferEnd(end) = body {
+            TransferInput::OfferEnd { from, device, end }
+        } else {
+            panic!("{body:?}")
+        };
+        self.input(to, input);
         true
     }
 

@@ -3,19 +3,41 @@
 //! A letter is sealed with an Olm session for each device it goes to; [`SealedLetter`] is the outside,
 //! [`Letter`] the inside. The inside names its kind by number and carries its body as bytes, so that a
 //! kind from a newer peer can be kept and shown as such instead of being lost.
+//!
+//! | module | kinds |
+//! | --- | --- |
+//! | `text` | words |
+//! | `receipt` | how far letters have come |
+//! | `offer` | files |
+//! | `change` | what changes how an earlier letter is shown: edits, deletions, reactions |
+//! | `attachment` | contact cards, places, polls and votes |
+//! | `own` | what only the author's own devices are told |
+
+mod attachment;
+mod change;
+mod language;
+mod offer;
+mod own;
+mod receipt;
+mod text;
 
 use serde::{Deserialize, Serialize};
 
 use crate::address::Address;
-use crate::bounded::{List, Opaque, Text};
+use crate::bounded::Opaque;
 use crate::codec::{DecodeError, EncodeError, Frame, decode, encode};
 use crate::device::ListHead;
-use crate::ids::{LetterId, TransferId};
+use crate::ids::LetterId;
 use crate::keys::AgreementKey;
-use crate::limits::{
-    LETTER_BODY_BYTES_MAX, LETTER_BYTES_MAX, LETTER_TEXT_BYTES_MAX, OFFER_TEXT_BYTES_MAX,
-    RECEIPT_LETTERS_MAX, TRANSFER_NAME_BYTES_MAX,
-};
+use crate::limits::{LETTER_BODY_BYTES_MAX, LETTER_BYTES_MAX};
+
+pub use attachment::{ContactCard, Latitude, Location, Longitude, NotADegree, Poll, Vote};
+pub use change::{Delete, Edit, Nudge, Reaction};
+pub use language::{Language, NotALanguage};
+pub use offer::{EndReason, Offer, OfferEnd};
+pub use own::{ChatMarks, OwnSync};
+pub use receipt::{Reached, Receipt};
+pub use text::{Alternative, TextBody, Words};
 
 /// The outside of a letter: an Olm message.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,94 +87,36 @@ impl Frame for Letter {
     const BYTES_MAX: usize = LETTER_BYTES_MAX;
 }
 
-/// What a letter says.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum LetterBody {
-    /// Kind 1: words.
-    Text(TextBody),
-    /// Kind 2: letters of the recipient's reached this device, or were read.
-    Receipt(Receipt),
-    /// Kind 3: files are offered.
-    Offer(Offer),
-    /// Kind 4: an offer, or the transfer that came of it, is over.
-    OfferEnd(OfferEnd),
-    /// A kind this version does not know.
-    Unknown {
-        /// Its number.
-        kind: u16,
-    },
-}
-
-/// Words, in Unicode normalization form C.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TextBody {
-    /// The words.
-    pub text: Text<LETTER_TEXT_BYTES_MAX>,
-}
-
-/// How far letters have come.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Receipt {
-    /// How far.
-    pub reached: Reached,
-    /// Which letters.
-    pub letters: List<LetterId, RECEIPT_LETTERS_MAX>,
-}
-
-/// What a receipt certifies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum Reached {
-    /// On the disk of the device that sent the receipt.
-    Delivered,
-    /// Seen by its user.
-    Read,
-}
-
-/// Files and folders that the author would send.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Offer {
-    /// Names the transfer from now on.
-    pub transfer: TransferId,
-    /// What to call it: the file's or folder's name, or the first of several.
-    pub name: Text<TRANSFER_NAME_BYTES_MAX>,
-    /// Entries in the manifest.
-    pub entries: u64,
-    /// Sum of the files' sizes.
-    pub bytes: u64,
-    /// [`Manifest digest`](crate::transfer::ManifestHasher) that the manifest must have.
-    pub manifest: [u8; 32],
-    /// Whether content is sealed with keys of its own inside QUIC.
-    pub sealed: bool,
-    /// A word about it.
-    pub text: Text<OFFER_TEXT_BYTES_MAX>,
-}
-
-/// An offer or a transfer is over, by the decision or the misfortune of one side.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct OfferEnd {
+/// Names a letter. Authors choose identifiers, so that one alone may name letters of two people.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct LetterRef {
+    /// Who wrote it.
+    pub author: Address,
     /// Which.
-    pub transfer: TransferId,
-    /// Why.
-    pub reason: EndReason,
-    /// In words, for people; may name a file.
-    pub text: Text<OFFER_TEXT_BYTES_MAX>,
-}
-
-/// Why an offer or a transfer is over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum EndReason {
-    /// The receiver does not want it.
-    Rejected,
-    /// One side stopped it.
-    Cancelled,
-    /// One side could not go on.
-    Failed,
-    /// Another device of the receiver has decided. It ends what is still undecided, and nothing else.
-    Decided,
+    pub id: LetterId,
 }
 
 macro_rules! bodies {
-    ($($kind:literal $variant:ident($type:ty), $name:literal;)*) => {
+    ($($(#[$doc:meta])* $kind:literal $number:ident $variant:ident($type:ty), $name:literal;)*) => {
+        /// The numbers of the kinds.
+        pub mod kind {
+            $(
+                #[doc = concat!("The number of: ", $name, ".")]
+                pub const $number: u16 = $kind;
+            )*
+        }
+
+        /// What a letter says.
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub enum LetterBody {
+            $($(#[$doc])* $variant($type),)*
+            /// A kind this version does not know.
+            Unknown {
+                /// Its number.
+                kind: u16,
+            },
+        }
+
         $(impl Frame for $type {
             const NAME: &'static str = $name;
             const BYTES_MAX: usize = LETTER_BODY_BYTES_MAX;
@@ -186,8 +150,30 @@ macro_rules! bodies {
 }
 
 bodies! {
-    1 Text(TextBody), "text letter";
-    2 Receipt(Receipt), "receipt";
-    3 Offer(Offer), "offer";
-    4 OfferEnd(OfferEnd), "offer end";
+    /// Words.
+    1 TEXT Text(TextBody), "text letter";
+    /// Letters of the recipient's reached this device, or were read.
+    2 RECEIPT Receipt(Receipt), "receipt";
+    /// Files are offered.
+    3 OFFER Offer(Offer), "offer";
+    /// An offer, or the transfer that came of it, is over.
+    4 OFFER_END OfferEnd(OfferEnd), "offer end";
+    /// Other words for an earlier letter.
+    5 EDIT Edit(Edit), "edit";
+    /// An earlier letter is taken back.
+    6 DELETE Delete(Delete), "delete";
+    /// What the author feels about a letter.
+    7 REACTION Reaction(Reaction), "reaction";
+    /// The author wants attention.
+    8 NUDGE Nudge(Nudge), "nudge";
+    /// Somebody is introduced.
+    9 CONTACT_CARD ContactCard(ContactCard), "contact card";
+    /// A place.
+    10 LOCATION Location(Location), "location";
+    /// A question with answers to choose from.
+    11 POLL Poll(Poll), "poll";
+    /// An answer to a poll.
+    12 VOTE Vote(Vote), "vote";
+    /// What own devices tell each other.
+    13 OWN_SYNC OwnSync(OwnSync), "own sync";
 }
