@@ -182,6 +182,18 @@ fn link(epoch: PathEpoch) -> TransportConfig {
     config
 }
 
+/// A link's transport with all that is allowed after proof: for programs that measure quinn by itself beside us.
+#[cfg(any(test, feature = "simulation"))]
+#[must_use]
+pub fn bare_link() -> TransportConfig {
+    let mut config = link(PathEpoch::default());
+    config
+        .receive_window(LINK_WINDOW.into())
+        .send_window(LINK_WINDOW.into())
+        .max_concurrent_uni_streams(LINK_UNI_STREAMS.into());
+    config
+}
+
 /// Opens the windows of a session, on the rendezvous, after the peer has authenticated.
 pub fn raise_session_limits(connection: &Connection) {
     connection.set_receive_window(SESSION_RECEIVE_WINDOW.into());

@@ -108,6 +108,26 @@ fn simulate(pair: [Place; 2], rendezvous: &[IpAddr], seed: u64) -> anyhow::Resul
     Ok(Router::start(internet, ports))
 }
 
+/// Two machines at the ends of one line, until it is dropped.
+#[derive(Debug)]
+pub struct Line {
+    _router: Router,
+}
+
+/// Joins two machines, each with its name, its address, and what is done to packets on its way to the other and back.
+///
+/// # Errors
+/// When namespaces or devices cannot be made: see [`crate::namespace`].
+pub fn line(machines: [(&str, IpAddr, Shape); 2], seed: u64) -> anyhow::Result<Line> {
+    let mut internet = Internet::new(seed);
+    let mut ports = Vec::with_capacity(machines.len());
+    for (name, address, shape) in machines {
+        let host = internet.add_host(RealmId::PUBLIC, &[address], &shape);
+        ports.push(plug(name, host, &[address])?);
+    }
+    Ok(Line { _router: Router::start(internet, ports) })
+}
+
 /// The first writes to the second. When the letter was written, when it arrived, and the packets that each side had sent
 /// before.
 fn write(people: &[Person; 2]) -> anyhow::Result<(Instant, Instant, [u64; 2])> {

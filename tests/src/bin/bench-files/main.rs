@@ -3,17 +3,22 @@
 //! Files are sent by the programs that users run, and beside them, in the same run and turn by turn, by those that people
 //! use today, wherever they are installed. A figure without its reference says little about another machine.
 
+mod bare;
 mod client_pair;
+mod eight;
 mod figure;
 mod files;
 mod letters;
+mod line;
 mod links;
+
 mod place;
 mod references;
-
 mod small;
 mod stage;
 
+use std::net::SocketAddr;
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
@@ -40,6 +45,12 @@ struct Options {
     /// Letters that are sent as fast as they go.
     #[arg(long, default_value_t = 2000)]
     letters: usize,
+    /// Be the server of a bare stream: where, what to write, and where to put the certificate.
+    #[arg(long, hide = true, num_args = 3, value_names = ["ADDRESS", "FILE", "CERTIFICATE"])]
+    serve_bare: Option<Vec<String>>,
+    /// Send by a bare stream: where to, what, and what the server showed.
+    #[arg(long, hide = true, num_args = 3, value_names = ["ADDRESS", "FILE", "CERTIFICATE"])]
+    send_bare: Option<Vec<String>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -52,10 +63,23 @@ enum Case {
     File,
     /// Ten thousand small files.
     Small,
+    /// Eight files at once.
+    Eight,
+    /// A line of 100 Mbit/s, with and without loss.
+    Line,
 }
+
+/// A side of a bare stream.
+type Bare = fn(SocketAddr, &Path, &Path) -> Result<()>;
 
 fn main() -> Result<ExitCode> {
     let options = Options::parse();
+    for (role, run) in [(&options.serve_bare, bare::serve as Bare), (&options.send_bare, bare::send)] {
+        if let Some([address, file, certificate]) = role.as_deref() {
+            run(address.parse()?, file.as_ref(), certificate.as_ref())?;
+            return Ok(ExitCode::SUCCESS);
+        }
+    }
     let mut report = Report::new(options.json);
     let is_wanted = |case| options.cases.is_empty() || options.cases.contains(&case);
     let runtime = tokio::runtime::Runtime::new().context("cannot start a runtime")?;
@@ -74,6 +98,12 @@ fn main() -> Result<ExitCode> {
         if is_wanted(Case::Small) {
             kept &= small::measure(&mut report, &place, options.rounds)?;
         }
+        if is_wanted(Case::Eight) {
+            kept &= eight::measure(&mut report, &place, options.mib, options.rounds)?;
+        }
+    }
+    if is_wanted(Case::Line) {
+        kept &= line::measure(&mut report, options.rounds)?;
     }
     // What is claimed of files in the book is checked in each run.
     Ok(if kept { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -4,6 +4,8 @@ use std::ffi::OsStr;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
+use hobnob_nat::simulation::Shape;
+use hobnob_tests::lab::{self, Line};
 
 /// Two sides and the address at which the second one answers the first.
 #[derive(Debug)]
@@ -16,7 +18,14 @@ pub(crate) struct Place {
     pub(crate) far: &'static str,
     /// Network namespaces of the two sides.
     namespaces: Option<[&'static str; 2]>,
+    /// What joins them, where it is not the kernel.
+    line: Option<Line>,
 }
+
+/// The names of the two sides' namespaces.
+const NAMESPACES: [&str; 2] = ["hobnob-near", "hobnob-far"];
+/// The addresses of the two sides in them.
+const ADDRESSES: [&str; 2] = ["10.77.0.1", "10.77.0.2"];
 
 /// The sender's or the receiver's side.
 #[derive(Clone, Copy, Debug)]
@@ -28,20 +37,31 @@ pub(crate) enum Side {
 impl Place {
     /// Both sides on the loopback interface.
     pub(crate) fn loopback() -> Self {
-        Self { name: "loopback", near: "127.0.0.1", far: "127.0.0.1", namespaces: None }
+        Self { name: "loopback", near: "127.0.0.1", far: "127.0.0.1", namespaces: None, line: None }
     }
 
     /// Two network namespaces joined by a virtual wire that takes packets of 1,500 bytes, as an Ethernet does.
     pub(crate) fn wire() -> Result<Self> {
+        let place = Self::elsewhere("wire")?;
+        place.build()?;
+        Ok(place)
+    }
+
+    /// Two network namespaces joined by a line that is long, slow or bad. `near` is what happens to packets on the side of
+    /// the one who sends files, `far` on the other.
+    pub(crate) fn line(name: &'static str, near: Shape, far: Shape) -> Result<Self> {
+        let mut place = Self::elsewhere(name)?;
+        let [at_near, at_far] = ADDRESSES;
+        let machines = [(NAMESPACES[0], at_near.parse()?, near), (NAMESPACES[1], at_far.parse()?, far)];
+        place.line = Some(lab::line(machines, 1)?);
+        Ok(place)
+    }
+
+    fn elsewhere(name: &'static str) -> Result<Self> {
         ensure!(rustix::process::geteuid().is_root(), "network namespaces need root");
-        let place = Self {
-            name: "wire",
-            near: "10.77.0.1",
-            far: "10.77.0.2",
-            namespaces: Some(["hobnob-near", "hobnob-far"]),
-        };
+        let [near, far] = ADDRESSES;
+        let place = Self { name, near, far, namespaces: Some(NAMESPACES), line: None };
         place.remove();
-        place.build().inspect_err(|_| place.remove())?;
         Ok(place)
     }
 
@@ -90,6 +110,7 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
+        drop(self.line.take());
         self.remove();
     }
 }

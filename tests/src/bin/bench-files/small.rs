@@ -8,7 +8,7 @@ use hobnob_tests::world::World;
 
 use crate::figure::{Report, median};
 use crate::place::{Place, Side};
-use crate::references;
+use crate::references::Program;
 use crate::stage::{Run, Stage, seconds};
 
 /// Files, and bytes of each.
@@ -17,7 +17,7 @@ const FILE_BYTES: u64 = 4096;
 /// Files in one folder.
 const TOGETHER: u64 = 100;
 /// What is claimed: so many times as fast as these.
-const CLAIMS: [(&str, f64); 2] = [(references::SCP, 3.0), (references::RSYNC, 1.0)];
+const CLAIMS: [(Program, f64); 2] = [(Program::Scp, 3.0), (Program::Rsync, 1.0)];
 
 /// Sends the files by every program in turn and reports. Whether sealed files kept what is claimed of them.
 pub(crate) fn measure(report: &mut Report, place: &Place, rounds: usize) -> Result<bool> {
@@ -29,11 +29,11 @@ pub(crate) fn measure(report: &mut Report, place: &Place, rounds: usize) -> Resu
         write_file(&inner.join(number.to_string()), FILE_BYTES, number + 1);
     }
     let stage = Stage::set(&world, place, folder);
-    let [ours, theirs] = stage.take_turns(report, ("small", place), &world, rounds)?;
+    let (ours, theirs) = stage.take_turns(report, ("small", place), &world, rounds)?;
     let mut kept = true;
     let rate = |runs: &[Run]| FILES as f64 / median(&seconds(runs));
-    for (name, runs) in &theirs {
-        report.figure(&format!("small/{}/{name}", place.name), rate(runs), "files/s");
+    for (program, runs) in &theirs {
+        report.figure(&format!("small/{}/{}", place.name, program.name()), rate(runs), "files/s");
     }
     for (name, runs) in &ours {
         let cpu = |of: fn(&Run) -> f64| median(&runs.iter().map(of).collect::<Vec<_>>());
@@ -41,9 +41,9 @@ pub(crate) fn measure(report: &mut Report, place: &Place, rounds: usize) -> Resu
         report.figure(&title, rate(runs), "files/s");
         report.figure(&format!("{title}/sender"), cpu(|run| run.near_cpu), "CPU s");
         report.figure(&format!("{title}/receiver"), cpu(|run| run.far_cpu), "CPU s");
-        for (reference, their_runs) in &theirs {
-            report.beside(&title, rate(runs), "files/s", (reference, rate(their_runs)));
-            let claim = CLAIMS.iter().find(|(claimed, _)| claimed == reference);
+        for (program, their_runs) in &theirs {
+            report.beside(&title, rate(runs), "files/s", (program.name(), rate(their_runs)));
+            let claim = CLAIMS.iter().find(|(claimed, _)| claimed == program);
             kept &= claim.is_none_or(|(_, least)| rate(runs) >= least * rate(their_runs));
         }
     }

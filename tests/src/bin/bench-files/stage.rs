@@ -8,10 +8,11 @@ use anyhow::{Context, Result, ensure};
 use hobnob_tests::content::{assert_same_file, assert_same_folder};
 use hobnob_tests::person::{Person, text};
 use hobnob_tests::world::World;
+use serde_json::Value;
 
 use crate::figure::Report;
 use crate::place::{Place, Side};
-use crate::references::{self, Reference};
+use crate::references::{self, Program, Reference};
 
 /// What sending once took.
 #[derive(Clone, Copy, Debug)]
@@ -24,8 +25,10 @@ pub(crate) struct Run {
     pub(crate) far_cpu: f64,
 }
 
-/// A program, how it was told to send, and what its runs took.
-pub(crate) type Runs = (String, Vec<Run>);
+/// A way of ours to send, and what its runs took.
+pub(crate) type Ours = (&'static str, Vec<Run>);
+/// Another program, and what its runs took.
+pub(crate) type Theirs = (Program, Vec<Run>);
 
 /// The two ways in which Hobnob sends.
 const WAYS: [(&str, &[&str]); 2] = [("sealed", &[]), ("as-is", &["--as-is"])];
@@ -65,18 +68,14 @@ impl Stage {
         (case, place): (&str, &Place),
         world: &World,
         rounds: usize,
-    ) -> Result<[Vec<Runs>; 2]> {
-        let (references, missing) = references::start(place, world);
+    ) -> Result<(Vec<Ours>, Vec<Theirs>)> {
+        let (references, missing) = references::start(place, world, &self.sent);
         for (name, why) in missing {
             report.skip(&format!("{case}/{}/{name}", place.name), &why);
         }
-        let references: Vec<_> = references
-            .into_iter()
-            .filter(|reference| self.sent.is_file() || reference.leaves_files())
-            .collect();
-        let mut ours: Vec<Runs> = WAYS.map(|(name, _)| (name.to_owned(), Vec::new())).into();
-        let mut theirs: Vec<Runs> =
-            references.iter().map(|reference| (reference.name().to_owned(), Vec::new())).collect();
+        let mut ours: Vec<Ours> = WAYS.map(|(name, _)| (name, Vec::new())).into();
+        let mut theirs: Vec<Theirs> =
+            references.iter().map(|reference| (reference.program, Vec::new())).collect();
         for round in 0..rounds {
             for ((_, runs), (_, options)) in ours.iter_mut().zip(WAYS) {
                 runs.push(self.send(options)?);
@@ -85,11 +84,40 @@ impl Stage {
                 runs.push(self.send_by(reference).with_context(|| format!("round {round}"))?);
             }
         }
-        Ok([ours, theirs])
+        Ok((ours, theirs))
+    }
+
+    /// Sends several files at once, each as one transfer, and returns the seconds that each took.
+    pub(crate) fn send_at_once(&self, files: &[PathBuf]) -> Result<Vec<f64>> {
+        let place = self.bob.events().count();
+        let begin = Instant::now();
+        let mut sending: Vec<_> = files
+            .iter()
+            .map(|file| self.alice.begin(["file", "send", "bob", text(file), "--wait"]))
+            .collect();
+        for one in &mut sending {
+            ensure!(one.wait().success(), "nothing was sent: {}", one.log_tail());
+        }
+        let done = |file: &PathBuf| {
+            let name = file.file_name().and_then(|name| name.to_str()).context("a file has a name")?;
+            let is_it = |event: &Value| {
+                event["event"] == "transfer" && event["name"] == name && event["state"] == "done"
+            };
+            self.bob.wait_from(place, "a file that is done", is_it);
+            let events = self.bob.events().since(place).into_iter();
+            let at = events.map(|(at, event)| (at, is_it(&event))).find(|(_, is_it)| *is_it);
+            Ok((at.context("it was just there")?.0 - begin).as_secs_f64())
+        };
+        files.iter().map(done).collect()
+    }
+
+    /// Where a file arrives.
+    pub(crate) fn arrival(&self, file: &Path) -> Result<PathBuf> {
+        Ok(self.into.join(file.file_name().context("what is sent has a name")?))
     }
 
     /// Sends as a user does, and waits for the word that everything is in place.
-    fn send(&self, options: &[&str]) -> Result<Run> {
+    pub(crate) fn send(&self, options: &[&str]) -> Result<Run> {
         let cpu = || [&self.alice, &self.bob].map(|person| person.process().cpu_seconds());
         let (begin, before) = (Instant::now(), cpu());
         let args = ["file", "send", "bob", text(&self.sent), "--wait"];
@@ -102,7 +130,7 @@ impl Stage {
     }
 
     fn send_by(&self, reference: &Reference<'_>) -> Result<Run> {
-        let run = reference.send(&self.sent)?;
+        let run = reference.send(std::slice::from_ref(&self.sent))?;
         if reference.leaves_files() {
             self.check_and_remove()?;
         }
@@ -110,7 +138,7 @@ impl Stage {
     }
 
     fn check_and_remove(&self) -> Result<()> {
-        let arrived = self.into.join(self.sent.file_name().context("what is sent has a name")?);
+        let arrived = self.arrival(&self.sent)?;
         if self.sent.is_file() {
             assert_same_file(&self.sent, &arrived);
         } else {
@@ -120,7 +148,7 @@ impl Stage {
     }
 }
 
-fn remove(path: &Path) -> Result<()> {
+pub(crate) fn remove(path: &Path) -> Result<()> {
     let removed = if path.is_file() { fs::remove_file(path) } else { fs::remove_dir_all(path) };
     removed.with_context(|| format!("{} cannot be removed", path.display()))
 }
