@@ -5,10 +5,11 @@ use std::fs;
 use std::io::Write;
 use std::path::Path;
 use std::process::Command;
+use std::time::Instant;
 
 use hobnob_wire::datagram::Channel;
 
-use crate::binaries;
+use crate::{PATIENCE, binaries};
 
 /// Says to a test that it runs inside.
 const INSIDE: &str = "HOBNOB_TEST_INSIDE";
@@ -112,6 +113,35 @@ pub fn mount_disk(folder: &Path, bytes: u64) {
     fs::create_dir_all(folder).expect("a folder can be created");
     let size = format!("size={bytes}");
     run(Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(folder));
+}
+
+/// Changes how the disk at `folder` is mounted, as `ro` and `rw`; waits until nobody writes to it at this moment.
+///
+/// # Panics
+/// When that takes too long, or outside [`inside`].
+pub fn remount(folder: &Path, options: &str) {
+    let deadline = Instant::now() + PATIENCE;
+    let options = format!("remount,{options}");
+    while !Command::new("mount").args(["-o", &options]).arg(folder).status().is_ok_and(|it| it.success()) {
+        assert!(Instant::now() < deadline, "{} is always busy", folder.display());
+    }
+}
+
+/// Shows what is at `from` also at `folder`, which is created when it is not there.
+///
+/// # Panics
+/// Outside [`inside`].
+pub fn bind(from: &Path, folder: &Path) {
+    fs::create_dir_all(folder).expect("a folder can be created");
+    run(Command::new("mount").arg("--bind").arg(from).arg(folder));
+}
+
+/// Takes away what is mounted at `folder`, whoever has something open there.
+///
+/// # Panics
+/// When nothing is mounted there.
+pub fn unmount(folder: &Path) {
+    run(Command::new("umount").arg("--lazy").arg(folder));
 }
 
 /// Sends every UDP packet for the port `to` to the port `instead`, unless it comes from a port in `except`.

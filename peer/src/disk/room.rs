@@ -5,6 +5,7 @@ use std::path::Path;
 
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
+use rustix::fs::{Access, AtFlags};
 
 use super::calls::Disk;
 use super::trouble::DiskError;
@@ -30,12 +31,14 @@ pub(super) fn open(disk: &Disk, folder: &Path) -> Result<Dir, DiskError> {
     disk.call("open", || Dir::open_ambient_dir(folder, ambient_authority())).map_err(refused)
 }
 
-/// Sees that an open folder has room for so many bytes.
+/// Sees that an open folder may be written to and has room for so many bytes.
 ///
 /// # Errors
 /// [`DiskError::NoRoom`] and [`DiskError::System`].
 pub(super) fn check(disk: &Disk, target: impl AsFd, folder: &Path, needed: u64) -> Result<(), DiskError> {
-    let room = disk.call("look at the room", || rustix::fs::fstatvfs(target));
+    let allowed = || rustix::fs::accessat(&target, ".", Access::WRITE_OK, AtFlags::EACCESS);
+    disk.call("ask for", allowed).map_err(|cause| DiskError::system("write to", folder, cause))?;
+    let room = disk.call("look at the room", || rustix::fs::fstatvfs(&target));
     let room = room.map_err(|cause| DiskError::system("write to", folder, cause))?;
     let free = room.f_bavail.saturating_mul(room.f_frsize);
     let all = room.f_blocks.saturating_mul(room.f_frsize);

@@ -33,7 +33,7 @@ use super::{holes, room};
 
 /// Files that are kept open while they arrive: more than one transfer has ranges in flight.
 const OPEN_FILES_MAX: usize = 16;
-/// The folder and its room are looked at again each time that so many ranges have been written.
+/// The room is looked at again each time that so many ranges have been written.
 const LOOK_EVERY: u64 = 16;
 
 /// What is to be received, and where.
@@ -246,8 +246,8 @@ impl Staging {
         if closed {
             return Err(refused(io::ErrorKind::Interrupted));
         }
+        self.still_there()?;
         if number.is_multiple_of(LOOK_EVERY) {
-            self.still_there()?;
             room::check(&self.disk, &self.target, &self.plan.folder, self.left.load(Ordering::Relaxed))?;
         }
         self.layout().range(number).ok_or_else(|| refused(io::ErrorKind::InvalidInput))

@@ -18,6 +18,7 @@ const STEPS: &[&str] = &[
     include_str!("schema/updates.sql"),
     include_str!("schema/parts.sql"),
     include_str!("schema/chats.sql"),
+    include_str!("schema/again.sql"),
 ];
 
 /// Brings a file to the newest format.

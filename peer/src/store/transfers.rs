@@ -16,7 +16,8 @@ use crate::core::view::{Chosen, Priority, TransferDirection, TransferState};
 
 const COLUMNS: &str = "id, peer, device, outgoing, name, entries, size, ranges, manifest, sealed, text,
                        rate_limit, folder, state, done, digest, error, untold, offered_at,
-                       ended_at, priority, place, paused, paths, links, updates, part, quarantined";
+                       ended_at, priority, place, paused, paths, links, updates, part, quarantined,
+                       again";
 
 /// In the order of their numbers in the database.
 const STATES: [TransferState; 10] = [
@@ -110,6 +111,7 @@ fn record(row: &Row<'_>) -> Result<TransferRecord, StoreError> {
             Some(_) => Some(read(row, 26, |part: String| read_part(&part))?),
         },
         quarantined: row.get(27)?,
+        again: row.get(28)?,
     })
 }
 
@@ -131,7 +133,7 @@ impl TransferStore for Tx<'_> {
         let sql = format!(
             "INSERT OR REPLACE INTO transfers ({COLUMNS}, past)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20,
-                     ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29)"
+                     ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30)"
         );
         let state = STATES.iter().position(|state| *state == record.state).unwrap_or_default();
         self.transaction.prepare_cached(&sql)?.execute(params![
@@ -163,6 +165,7 @@ impl TransferStore for Tx<'_> {
             record.update,
             record.part.as_ref().map(part_text),
             record.quarantined,
+            record.again,
             record.state.is_final() && !record.untold,
         ])?;
         Ok(())
@@ -224,6 +227,7 @@ mod tests {
                 sum: Some(Chosen { files: 1, of: 2, bytes: 3 }),
             }),
             quarantined: untold,
+            again: 2,
             offered_unix_ms: number.into(),
             ended_unix_ms: 9,
             wishes: Wishes { priority: Priority::High, place: 8, paused: true },

@@ -1,6 +1,7 @@
 //! What users do with transfers under way: pause, order, limit, retry, and rules that decide for them.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -56,7 +57,9 @@ fn ft5_a_reason_travels_with_the_end_and_what_was_cancelled_can_be_offered_again
     let (id, file, into) = slow(&world, &alice, &bob, "film.bin");
     alice.tell(["file", "cancel", &id, "--text", "wrong cut"]);
     assert_eq!(bob.until_state(&id, "cancelled")["error"], "wrong cut");
-    bob.run(["file", "retry", &id]).refusal(7);
+    bob.tell(["file", "retry", &id]);
+    let declined = |view: &serde_json::Value| view["error"] == "it was cancelled; ask me to send it again";
+    bob.until_transfer(&id, "word that it is not offered again", declined);
     let again = alice.ask(["file", "retry", &id])[0]["id"].as_str().unwrap().to_owned();
     alice.tell(["file", "limit", &again, "0"]);
     bob.until_transfer(&again, "an offer", |_| true);
@@ -68,6 +71,49 @@ fn ft5_a_reason_travels_with_the_end_and_what_was_cancelled_can_be_offered_again
     let ended: Vec<_> = history.iter().map(|line| (line["id"].clone(), line["state"].clone())).collect();
     assert_eq!(ended, [(id.into(), "cancelled".into()), (again.into(), "done".into())]);
     assert!(history.iter().all(|line| line["ended_at"].is_string()));
+}
+
+#[test]
+fn ft5_a_receiver_asks_for_what_failed_and_gets_another_offer() {
+    let world = World::new();
+    let (alice, bob) = world.friends("alice", "bob");
+    let (file, into) = (world.path("film.bin"), world.new_folder("arrived"));
+    write_file(&file, 3 * MIB, 1);
+    let id = alice.offer(&bob, &[&file], &[]);
+    bob.until_transfer(&id, "an offer", |_| true);
+    bob.tell(["file", "accept", &id, "--to", into.to_str().unwrap(), "--only", "*.txt"]);
+    for person in [&alice, &bob] {
+        person.until_state(&id, "failed");
+    }
+    assert!(bob.read(&["file", "retry", &id]).contains("alice@localhost"));
+    let is_offered = |lines: &[serde_json::Value]| lines.iter().any(|line| line["state"] == "offered");
+    let lines = bob.until(&["file", "list"], "another offer", is_offered);
+    let again = lines.iter().find(|line| line["state"] == "offered").unwrap()["id"].as_str().unwrap();
+    bob.accept(again, &into);
+    alice.until_state(again, "done");
+    assert_same_file(&file, &into.join("film.bin"));
+}
+
+#[test]
+fn ft8_what_is_put_apart_cannot_be_executed() {
+    let world = World::new();
+    let (alice, bob) = world.friends("alice", "bob");
+    let (into, apart) = (world.new_folder("arrived"), world.new_folder("apart"));
+    for (key, value) in [
+        ("files.dir", into.to_str().unwrap()),
+        ("files.quarantine", apart.to_str().unwrap()),
+        ("files.rules", "type=.sh quarantine; accept"),
+    ] {
+        bob.tell(["config", "set", key, value]);
+    }
+    for (name, folder, mode) in [("run.sh", &apart, 0), ("run.py", &into, 0o100)] {
+        let file = world.path(name);
+        fs::write(&file, "#!/bin/sh\n").unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+        let id = alice.offer(&bob, &[&file], &[]);
+        bob.until_state(&id, "done");
+        assert_eq!(fs::metadata(folder.join(name)).unwrap().permissions().mode() & 0o100, mode, "{name}");
+    }
 }
 
 #[test]

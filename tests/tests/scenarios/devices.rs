@@ -1,5 +1,6 @@
 //! Several devices of one account.
 
+use hobnob_tests::content::{assert_same_file, write_file};
 use hobnob_tests::world::World;
 use serde_json::Value;
 
@@ -67,4 +68,28 @@ fn a_home_holds_one_account() {
     assert_eq!(alice.register().code, 0);
     alice.login().refusal(7);
     alice.register().refusal(7);
+}
+
+#[test]
+fn when_one_device_has_decided_on_an_offer_the_others_of_its_owner_are_told() {
+    let world = World::new();
+    let (alice, bob) = world.friends("alice", "bob");
+    let mut tablet = world.second_home(&bob);
+    assert_eq!(tablet.login().code, 0);
+    tablet.up();
+    let (file, into) = (world.path("a.bin"), world.new_folder("arrived"));
+    write_file(&file, 100_000, 1);
+    for verb in ["accept", "reject"] {
+        let id = alice.offer(&bob, &[&file], &[]);
+        for device in [&bob, &tablet] {
+            device.until_transfer(&id, "an offer", |view| view["state"] == "offered");
+        }
+        let place = ["--to", into.to_str().unwrap()];
+        let words = ["file", verb, &id].into_iter().chain(place.into_iter().filter(|_| verb == "accept"));
+        tablet.tell(words);
+        let view = bob.until_state(&id, "cancelled");
+        assert_eq!(view["error"], "another device of yours has decided");
+        tablet.until_state(&id, if verb == "accept" { "done" } else { "rejected" });
+    }
+    assert_same_file(&file, &into.join("a.bin"));
 }

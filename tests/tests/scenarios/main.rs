@@ -16,6 +16,7 @@ mod letters;
 mod limits;
 mod moves;
 mod overlay;
+mod parts;
 mod paths;
 mod people;
 mod presence;

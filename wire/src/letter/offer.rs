@@ -47,4 +47,6 @@ pub enum EndReason {
     Failed,
     /// Another device of the receiver has decided. It ends what is still undecided, and nothing else.
     Decided,
+    /// It is over and did not come through: the receiver asks for another offer of the same.
+    Again,
 }

@@ -28,7 +28,8 @@ const PATHS_MAX: usize = 1_000;
 /// An offer whose files are being looked at. It is not kept over a restart: nobody has been told yet.
 #[derive(Debug)]
 pub(super) struct Scan {
-    pub(super) command: CommandId,
+    /// Who waits for an answer; nobody when it is offered again by itself.
+    pub(super) command: Option<CommandId>,
     pub(super) to: Address,
     limit: u64,
     sealed: bool,
@@ -36,12 +37,14 @@ pub(super) struct Scan {
     text: String,
     priority: Priority,
     paths: Vec<PathBuf>,
+    again: u32,
 }
 
 impl Scan {
-    /// What the user wants sent.
-    pub(super) fn new(command: CommandId, record: &TransferRecord) -> Self {
+    /// What the user wants sent once more.
+    pub(super) fn new(command: Option<CommandId>, record: &TransferRecord) -> Self {
         Self {
+            again: 0,
             command,
             to: record.peer.clone(),
             limit: record.limit,
@@ -51,6 +54,16 @@ impl Scan {
             priority: record.wishes.priority,
             paths: record.paths.clone(),
         }
+    }
+
+    /// What it offers.
+    pub(super) fn paths(&self) -> &[PathBuf] {
+        &self.paths
+    }
+
+    /// What is there instead of what was offered.
+    pub(super) fn changed(record: &TransferRecord) -> Self {
+        Self { again: record.again + 1, ..Self::new(None, record) }
     }
 
     pub(super) fn into_record(
@@ -81,6 +94,7 @@ impl Scan {
             update: false,
             part: None,
             quarantined: false,
+            again: self.again,
             offered_unix_ms: now.unix_ms,
             ended_unix_ms: 0,
             wishes: Wishes { priority: self.priority, place, paused: false },
@@ -102,12 +116,13 @@ impl Transfers {
         let result = match command {
             Command::FileSend { to, paths, limit, sealed, links, text, priority } => {
                 let again = paths.clone();
-                let scan = Scan { command: id, to, limit, sealed, links, text, priority, paths: again };
+                let command = Some(id);
+                let scan = Scan { command, to, limit, sealed, links, text, priority, paths: again, again: 0 };
                 let Err(error) = self.send(scan, paths, fresh, step.out) else { return Ok(()) };
                 Err(error)
             }
             Command::FileRetry { id: of } => {
-                let Err(error) = self.retry(store, (id, of), fresh, step.out)? else { return Ok(()) };
+                let Err(error) = self.retry(store, (id, of), fresh, step)? else { return Ok(()) };
                 Err(error)
             }
             Command::Files => Ok(Reply::Transfers(self.list(store, step.now)?)),

@@ -312,8 +312,10 @@ pub enum TransferFault {
     Differs,
     /// A file or the disk refuses. The transfer waits until it does not.
     Disk(Failure),
-    /// A file or the disk, and waiting would not help: what was offered has changed, say. Ends the transfer.
+    /// A file or the disk, and waiting would not help. Ends the transfer.
     Lasting(Failure),
+    /// What is there is not what was offered any more. Ends the transfer; what is there now is offered again.
+    Changed(Failure),
     /// The other side broke the rules or sent other bytes than it promised. Ends the transfer, or is tried again when it
     /// concerns a single range.
     Peer(String),

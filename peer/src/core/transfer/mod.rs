@@ -11,6 +11,7 @@
 //! | [`shaper`] | when bytes may go under limits |
 //! | [`limits`] | what the user allows, by the hour and for contacts |
 //! | `valve` | which limits hold now, and who must know them |
+//! | `again` | what is offered again |
 //! | `commands`, `verbs` | what users may ask, and how they are answered |
 //! | `sending`, `receiving` | the two sides of one transfer |
 //! | `holding` | what a receiver has of one transfer |
@@ -26,6 +27,7 @@ pub mod record;
 pub mod rules;
 pub mod shaper;
 
+mod again;
 mod backoff;
 mod commands;
 mod grants;

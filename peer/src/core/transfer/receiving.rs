@@ -319,7 +319,7 @@ impl Receiving {
             | TransferFault::Stalled
             | TransferFault::Differs => {}
             TransferFault::Disk(failure) => self.hold_up(failure, step),
-            TransferFault::Lasting(failure) => self.fail(failure, step),
+            TransferFault::Lasting(failure) | TransferFault::Changed(failure) => self.fail(failure, step),
             TransferFault::Peer(text) => self.fail(Failure::shared(text), step),
         }
     }

@@ -52,6 +52,8 @@ pub struct TransferRecord {
     pub part: Option<Part>,
     /// Whether a rule has put it apart: nothing of it may be executed.
     pub quarantined: bool,
+    /// How often in a row it was offered again because it had changed.
+    pub again: u32,
     /// Whether the other side may still wait for word of the end.
     pub untold: bool,
     /// When it was offered here, in Unix milliseconds.

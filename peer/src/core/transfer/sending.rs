@@ -70,6 +70,8 @@ pub(super) struct Sending {
     choice: Option<(DeviceId, Choice)>,
     /// Whether the shell finds out how much that is.
     choosing: bool,
+    /// Whether what is there now is to be offered instead.
+    is_changed: bool,
 }
 
 /// What the receiver asks for.
@@ -113,7 +115,7 @@ impl Sending {
     }
 
     const fn new(ledger: Ledger, state: State) -> Self {
-        Self { ledger, state, queued: false, calling: None, choice: None, choosing: false }
+        Self { ledger, state, queued: false, calling: None, choice: None, choosing: false, is_changed: false }
     }
 
     fn id(&self) -> TransferId {
@@ -296,6 +298,7 @@ impl Sending {
             Err(TransferFault::Stalled | TransferFault::Differs) => {}
             Err(TransferFault::Disk(failure)) => self.hold_up(failure, step),
             Err(TransferFault::Lasting(failure)) => self.fail(failure, step),
+            Err(TransferFault::Changed(failure)) => self.fail_changed(failure, step),
             Err(TransferFault::Peer(text)) => self.fail(Failure::shared(text), step),
         }
     }
@@ -388,5 +391,6 @@ pub(super) fn reason_text(peer: &Address, end: &OfferEnd) -> String {
         EndReason::Cancelled => format!("{peer} has stopped it"),
         EndReason::Failed => format!("{peer} could not go on"),
         EndReason::Decided => "another device has decided".to_owned(),
+        EndReason::Again => format!("{peer} asks for it again"),
     }
 }

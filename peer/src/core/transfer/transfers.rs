@@ -99,7 +99,13 @@ impl Transfers {
                 self.handle_offer(known, (from, device), &offer, &mut step);
             }
             TransferInput::OfferEnd { from, device, end } => {
-                self.handle_end(&from, device, &end, &mut step);
+                if end.reason == EndReason::Again {
+                    let ids = (end.transfer, TransferId::new(entropy.array()));
+                    self.handle_again(store, (&from, device), ids, &mut step)?;
+                } else {
+                    Self::handle_declined(store, (&from, device), &end, &mut step)?;
+                    self.handle_end(&from, device, &end, &mut step);
+                }
             }
             TransferInput::LinkUp { link, address, device, path } => {
                 self.handle_link_up(link, Link { address, device, path }, now);
@@ -120,6 +126,7 @@ impl Transfers {
             TransferInput::Report(report) => self.handle_report(report, &mut step),
             TransferInput::Tick => {}
         }
+        self.offer_changed(entropy, &mut step);
         self.proceed(&mut step);
         let receipts = self.receipts(now);
         self.valve.apply(&receipts, now, step.out);
@@ -249,6 +256,7 @@ impl Transfers {
             update: false,
             part: None,
             quarantined: false,
+            again: 0,
             offered_unix_ms: step.now.unix_ms,
             ended_unix_ms: 0,
             wishes: Wishes { place: self.last_place(), ..Wishes::default() },
@@ -420,14 +428,18 @@ impl Transfers {
                 let (mut sending, letter) =
                     Sending::offer(scan.into_record(id, scanned, (step.now, self.last_place())));
                 let view = sending.ledger.view(None, step.now);
-                step.out
-                    .push(TransferEffect::Reply { id: command, result: Ok(Reply::Transfers(vec![view])) });
+                if let Some(id) = command {
+                    let result = Ok(Reply::Transfers(vec![view]));
+                    step.out.push(TransferEffect::Reply { id, result });
+                }
                 step.out.push(letter);
                 self.sending.insert(id, sending);
             }
             Err(text) => {
-                let result = Err(CommandError::new(ErrorKind::Failure, text));
-                step.out.push(TransferEffect::Reply { id: command, result });
+                if let Some(id) = command {
+                    let result = Err(CommandError::new(ErrorKind::Failure, text));
+                    step.out.push(TransferEffect::Reply { id, result });
+                }
                 step.out.push(TransferEffect::Job(TransferJob::Stop { transfer: id, discard: true }));
             }
         }

@@ -1,14 +1,13 @@
-//! What users ask of transfers that are under way, or are over.
+//! What users ask of transfers that are under way.
 
 use hobnob_wire::TransferId;
 
-use super::commands::{Answer, Scan, stands, unknown};
+use super::commands::{Answer, stands, unknown};
 use super::ledger::Ledger;
 use super::queue::{Move, moved};
-use super::record::TransferStore;
 use super::transfers::Transfers;
 use super::{Step, TransferEffect};
-use crate::core::command::{CommandError, CommandId, ErrorKind, Reply};
+use crate::core::command::{CommandError, ErrorKind, Reply};
 use crate::core::view::{Priority, TransferDirection, TransferState};
 
 impl Transfers {
@@ -88,29 +87,7 @@ impl Transfers {
         Ok(Reply::Done)
     }
 
-    /// Offers again what did not come through, as it is now. Answered when it has been looked at.
-    pub(super) fn retry<S: TransferStore>(
-        &mut self,
-        store: &mut S,
-        (command, id): (CommandId, TransferId),
-        fresh: TransferId,
-        out: &mut Vec<TransferEffect>,
-    ) -> Result<Result<(), CommandError>, S::Error> {
-        let conflict = |text: String| Ok(Err(CommandError::new(ErrorKind::Conflict, text)));
-        if self.ledger(id).is_some() {
-            return conflict("it is not over".to_owned());
-        }
-        let Some(record) = store.transfer(id)? else { return Ok(Err(unknown(id))) };
-        if record.state == TransferState::Done {
-            return Ok(Err(stands(Some(record.state))));
-        }
-        if record.paths.is_empty() {
-            return conflict(format!("only its sender can offer it again; ask {} to do so", record.peer));
-        }
-        Ok(self.send(Scan::new(command, &record), record.paths, fresh, out))
-    }
-
-    fn ledger(&self, id: TransferId) -> Option<&Ledger> {
+    pub(super) fn ledger(&self, id: TransferId) -> Option<&Ledger> {
         let sending = self.sending.get(&id).map(|transfer| &transfer.ledger);
         sending.or_else(|| self.receiving.get(&id).map(|transfer| &transfer.ledger))
     }

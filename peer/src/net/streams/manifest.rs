@@ -133,7 +133,9 @@ impl TransferShell {
             Ok((staging, layouted)) => (Some(Arc::new(staging)), Ok(layouted)),
             Err(fault) => {
                 records.stop(match fault {
-                    TransferFault::Disk(_) | TransferFault::Lasting(_) => StreamClose::Disk,
+                    TransferFault::Disk(_) | TransferFault::Lasting(_) | TransferFault::Changed(_) => {
+                        StreamClose::Disk
+                    }
                     TransferFault::Stalled => StreamClose::Stalled,
                     TransferFault::LinkLost
                     | TransferFault::Stopped

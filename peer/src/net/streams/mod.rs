@@ -272,6 +272,9 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
 impl From<DiskError> for TransferFault {
     fn from(error: DiskError) -> Self {
         let failure = Failure { text: error.to_string(), told: error.told() };
+        if let DiskError::Changed { .. } = error {
+            return Self::Changed(failure);
+        }
         if error.is_lasting() { Self::Lasting(failure) } else { Self::Disk(failure) }
     }
 }

@@ -58,11 +58,14 @@ impl Receiving {
     /// The sender's side is over. What is all here already stays.
     pub(in crate::core::transfer) fn handle_end(&mut self, end: &OfferEnd, step: &mut Step<'_>) {
         let state = match end.reason {
-            EndReason::Rejected | EndReason::Cancelled | EndReason::Decided => TransferState::Cancelled,
+            EndReason::Rejected | EndReason::Cancelled | EndReason::Decided | EndReason::Again => {
+                TransferState::Cancelled
+            }
             EndReason::Failed => TransferState::Failed,
         };
         let concerned = match end.reason {
             EndReason::Decided => matches!(self.state, State::Offered),
+            EndReason::Again => false,
             EndReason::Rejected | EndReason::Cancelled | EndReason::Failed => {
                 matches!(self.state, State::Offered) || self.is_wanted()
             }
@@ -84,7 +87,7 @@ impl Receiving {
         }
         let state = match reason {
             EndReason::Rejected => TransferState::Rejected,
-            EndReason::Cancelled | EndReason::Decided => TransferState::Cancelled,
+            EndReason::Cancelled | EndReason::Decided | EndReason::Again => TransferState::Cancelled,
             EndReason::Failed => TransferState::Failed,
         };
         step.out.push(self.end_letter(reason, text));

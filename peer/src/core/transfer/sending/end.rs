@@ -8,8 +8,12 @@ use hobnob_wire::transfer::TransferFrame;
 use super::{Sending, State, reason_text};
 use crate::core::input::LinkId;
 use crate::core::transfer::job::{Failure, TransferFault, TransferJob};
+use crate::core::transfer::record::TransferRecord;
 use crate::core::transfer::{Step, TransferEffect};
 use crate::core::view::TransferState;
+
+/// How often in a row what changes while it is sent is offered again: a file that is written all the time never gets through.
+pub(in crate::core::transfer) const OFFERED_AGAIN_MAX: u32 = 3;
 
 impl Sending {
     /// The receiver has everything.
@@ -52,7 +56,7 @@ impl Sending {
                         .push(TransferEffect::SendFrame { link, frame: TransferFrame::Gone { transfer } });
                 }
             }
-            Ok(_) => self.fail(
+            Ok(_) => self.fail_changed(
                 Failure::shared(
                     "what arrived differs from what is here now: a file changed while it was sent; send it again"
                         .to_owned(),
@@ -61,6 +65,7 @@ impl Sending {
             ),
             Err(TransferFault::Disk(failure)) => self.hold_up(failure, step),
             Err(TransferFault::Lasting(failure)) => self.fail(failure, step),
+            Err(TransferFault::Changed(failure)) => self.fail_changed(failure, step),
             Err(TransferFault::Peer(text)) => self.fail(Failure::shared(text), step),
             Err(
                 TransferFault::LinkLost
@@ -88,7 +93,7 @@ impl Sending {
         }
         let state = match end.reason {
             EndReason::Rejected => TransferState::Rejected,
-            EndReason::Cancelled | EndReason::Decided => TransferState::Cancelled,
+            EndReason::Cancelled | EndReason::Decided | EndReason::Again => TransferState::Cancelled,
             EndReason::Failed => TransferState::Failed,
         };
         self.end(state, Some(reason_text(&self.ledger.record.peer, end)), step);
@@ -103,6 +108,17 @@ impl Sending {
     pub(super) fn fail(&mut self, failure: Failure, step: &mut Step<'_>) {
         self.tell_end(EndReason::Failed, &failure.told, step.out);
         self.end(TransferState::Failed, Some(failure.text), step);
+    }
+
+    /// What is here is not what was offered: it is offered again as it is now, unless that has happened too often.
+    pub(super) fn fail_changed(&mut self, failure: Failure, step: &mut Step<'_>) {
+        self.is_changed = self.ledger.record.again < OFFERED_AGAIN_MAX;
+        self.fail(failure, step);
+    }
+
+    /// What is to be offered again, once.
+    pub(in crate::core::transfer) fn take_changed(&mut self) -> Option<TransferRecord> {
+        std::mem::take(&mut self.is_changed).then(|| self.ledger.record.clone())
     }
 
     fn tell_end(&self, reason: EndReason, text: &str, out: &mut Vec<TransferEffect>) {

@@ -1,5 +1,6 @@
 //! Two people's transfers against one another.
 
+mod again;
 mod any_order;
 mod queue;
 mod resume;

@@ -1,9 +1,12 @@
 //! Losses of links, and restarts of either side.
 
+use std::time::Duration;
+
 use hobnob_wire::transfer::TransferFrame;
 
 use super::world::{MIB, Who, World};
-use crate::core::transfer::TransferJob;
+use crate::core::transfer::TransferInput;
+use crate::core::transfer::job::{TransferFault, TransferJob, TransferReport};
 use crate::core::view::TransferState;
 
 #[test]
@@ -106,4 +109,61 @@ fn a_sender_that_missed_the_end_is_told_again_until_it_knows() {
     world.calm();
     assert_eq!(world.states(id), [TransferState::Done, TransferState::Done]);
     assert!(world.sides[1].transfers.receiving.is_empty());
+}
+
+#[test]
+fn after_a_day_without_each_other_it_goes_on_by_itself() {
+    for restarted in [false, true] {
+        let mut world = World::new(&[20]);
+        let id = world.offer();
+        world.accept(id);
+        world.connect();
+        while world.deliver_frame() {}
+        for _ in 0..6 {
+            world.carry(0);
+        }
+        while world.deliver_report(Who::Bob) {}
+        world.disconnect(Who::Bob);
+        world.streams.clear();
+        let mut wanted = 0;
+        for minute in 0..24 * 60 {
+            world.pass_time(Duration::from_secs(60));
+            wanted += u32::from(std::mem::take(&mut world.sides[1].needs_link));
+            if restarted && minute == 700 {
+                world.restart(Who::Alice);
+                world.restart(Who::Bob);
+            }
+        }
+        // A link is asked for as often as costs nothing, and never given up.
+        assert!((1_000..=24 * 60).contains(&wanted), "{wanted} times");
+        assert_eq!(world.states(id), [TransferState::Queued, TransferState::Queued]);
+        world.jobs.clear();
+        world.connect();
+        world.settle();
+        assert_eq!(world.states(id), [TransferState::Done, TransferState::Done]);
+        assert_eq!(world.ranges_sent().len(), 15);
+    }
+}
+
+#[test]
+fn a_stream_that_stalls_is_asked_for_again_while_the_others_go_on() {
+    let mut world = World::new(&[20]);
+    let id = world.offer();
+    world.accept(id);
+    world.connect();
+    while world.deliver_frame() {}
+    let at = world.streams.iter().position(|stream| stream.range == Some(3)).unwrap();
+    let stalled = world.streams.remove(at);
+    let link = stalled.link;
+    let (range, result) = (3, Err(TransferFault::Stalled));
+    world.settle();
+    assert_eq!(world.sides[1].transfers.receiving[&id].ledger.record.done, 19 * MIB);
+    let report = TransferReport::RangeReceived { transfer: id, range, result: result.clone() };
+    world.input(Who::Bob, TransferInput::Report(report));
+    let result = result.map(|_: u64| MIB);
+    let report = TransferReport::RangeSent { transfer: id, link, range, result };
+    world.input(Who::Alice, TransferInput::Report(report));
+    world.settle();
+    assert_eq!(world.states(id), [TransferState::Done, TransferState::Done]);
+    assert_eq!(world.ranges_sent().iter().filter(|range| **range == 3).count(), 2);
 }

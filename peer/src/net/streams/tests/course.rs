@@ -99,7 +99,7 @@ async fn a_file_that_is_missing_or_changed_is_named() {
     };
     let text = format!("{} has changed since it was offered; send it again", path.display());
     let told = "a.txt has changed since it was offered; send it again".to_owned();
-    assert_eq!(report, Err(TransferFault::Lasting(Failure { text, told })));
+    assert_eq!(report, Err(TransferFault::Changed(Failure { text, told })));
 }
 
 #[tokio::test(flavor = "multi_thread")]
