@@ -15,6 +15,7 @@ use hobnob_wire::layout::{Piece, Range};
 use hobnob_wire::limits::{RANGE_BYTES, RECORD_BYTES_MAX};
 use hobnob_wire::transfer::ManifestEntry;
 use hobnob_wire::tree::{RangeHash, RangeHasher};
+use rustix::buffer::spare_capacity;
 use rustix::fs::{Mode, OFlags};
 
 use super::calls::Disk;
@@ -187,12 +188,40 @@ impl OpenFile {
     /// # Errors
     /// [`DiskError`].
     pub fn read(&self, offset: u64, buffer: &mut [u8]) -> Result<(), DiskError> {
-        self.disk.call("read", || self.file.read_exact_at(buffer, offset)).map_err(|cause| {
-            if cause.kind() == std::io::ErrorKind::UnexpectedEof {
-                return DiskError::Changed { path: self.path.clone() };
+        let read = self.disk.call("read", || self.file.read_exact_at(buffer, offset));
+        read.map_err(|cause| self.unread(cause))
+    }
+
+    /// Adds `len` bytes from `offset` on to `bytes`, which had better have room for them: what is read is never zeroed before.
+    ///
+    /// # Errors
+    /// [`DiskError`].
+    pub fn append(&self, offset: u64, len: usize, bytes: &mut Vec<u8>) -> Result<(), DiskError> {
+        let (start, end) = (bytes.len(), bytes.len() + len);
+        bytes.reserve(len);
+        while bytes.len() < end {
+            let at = offset + (bytes.len() - start) as u64;
+            let read =
+                self.disk.call("read", || match rustix::io::pread(&self.file, spare_capacity(bytes), at) {
+                    Ok(0) => Err(std::io::ErrorKind::UnexpectedEof.into()),
+                    Ok(read) => Ok(read),
+                    Err(error) => Err(std::io::Error::from(error)),
+                });
+            match read {
+                Err(cause) if cause.kind() == std::io::ErrorKind::Interrupted => {}
+                read => drop(read.map_err(|cause| self.unread(cause))?),
             }
-            DiskError::system("read", &self.path, cause)
-        })
+        }
+        // There was room for more, so more may have been read.
+        bytes.truncate(end);
+        Ok(())
+    }
+
+    fn unread(&self, cause: std::io::Error) -> DiskError {
+        if cause.kind() == std::io::ErrorKind::UnexpectedEof {
+            return DiskError::Changed { path: self.path.clone() };
+        }
+        DiskError::system("read", &self.path, cause)
     }
 
     /// Hashes a piece of it.

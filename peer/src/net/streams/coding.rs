@@ -253,8 +253,7 @@ fn plain(source: &Source, range: &Range, mut cutter: RecordCutter) -> Result<Pre
             let start = record.len();
             let len =
                 usize::try_from(left).unwrap_or(usize::MAX).min(HEADER_BYTES + RECORD_BYTES_MAX - start);
-            record.resize(start + len, 0);
-            file.read(piece.offset + piece.len - left, &mut record[start..])?;
+            file.append(piece.offset + piece.len - left, len, &mut record)?;
             hasher.update(&record[start..]);
             left -= len as u64;
             if record.len() == HEADER_BYTES + RECORD_BYTES_MAX {
