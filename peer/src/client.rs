@@ -1,5 +1,6 @@
 //! The face of the library: one account on one device, as programs use it.
 
+mod devices;
 mod typed;
 
 use std::collections::BTreeSet;
@@ -10,6 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use hobnob_nat::core::proxy::Proxy;
 use hobnob_nat::{Endpoint, Reach, RelayServer, Strangers, System};
 use hobnob_wire::close::SessionClose;
 use hobnob_wire::{Address, TransferId};
@@ -138,6 +140,7 @@ struct Shared {
     inputs: Inputs,
     links: Arc<LinkRoom>,
     surroundings: Surroundings,
+    proxy: Option<Proxy>,
     commands: Semaphore,
     events: Arc<Ring>,
     /// Dropping it stops the driver too.
@@ -195,6 +198,7 @@ impl Client {
         runtime.spawn(watch_paths(reach.clone(), inputs.clone()));
         let (address, rendezvous) = (identity.address.clone(), identity.rendezvous.clone());
         let (current, connected) = watch::channel(None);
+        let proxy = net.proxy.clone();
         let session = Session {
             endpoint: endpoint.clone(),
             identity: Arc::new(identity),
@@ -216,6 +220,7 @@ impl Client {
             inputs,
             links,
             surroundings,
+            proxy,
             commands,
             events,
             stop,

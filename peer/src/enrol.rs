@@ -1,49 +1,43 @@
-//! How a home comes to hold an account: registration with a new account, login with an existing one.
+//! How a home comes to hold an account: registration with a new account, login with an existing one. And how the
+//! password of an account is changed.
 //!
-//! Both run OPAQUE with the rendezvous, which never sees the password, and write the new device into the
+//! A home gets one too when its owner has lost the password and has the recovery code.
+//!
+//! All run OPAQUE with the rendezvous, which never sees the password, and write the new device into the
 //! home's store. The home must not be in use by a [`Client`](crate::Client).
 
-use std::io;
-use std::net::{Ipv6Addr, SocketAddr};
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+mod opaque;
+mod password;
+mod recovery;
+mod talk;
 
-use hobnob_nat::Endpoint;
+use std::io;
+use std::path::{Path, PathBuf};
+
 use hobnob_nat::core::proxy::Proxy;
-use hobnob_wire::account::{AccountAnswer, AccountRequest, OpaqueMessage};
+use hobnob_wire::account::AccountRequest;
 use hobnob_wire::bounded::TooLong;
-use hobnob_wire::close::SessionClose;
 use hobnob_wire::device::DeviceList;
 use hobnob_wire::invite::{Invite, Pin};
-use hobnob_wire::opaque::{Suite, VERSION, key_stretching};
-use hobnob_wire::session::{Answer, ClientFrame, Request, ServerFrame};
-use hobnob_wire::{Address, Name, Refusal, RequestId, codec};
-use opaque_ke::errors::ProtocolError;
-use opaque_ke::{
-    ClientLogin, ClientLoginFinishParameters, ClientRegistration, ClientRegistrationFinishParameters,
-    CredentialResponse, Identifiers, RegistrationResponse,
-};
-use quinn::{RecvStream, SendStream, VarInt};
+use hobnob_wire::opaque::VERSION;
+use hobnob_wire::{Address, Name, Refusal};
 use thiserror::Error;
 use tokio::task::spawn_blocking;
-use tokio::time::timeout;
 use zeroize::Zeroizing;
 
-use crate::core::keys::enrol::{
-    EnrolError as KeysError, KeepError, LoggedIn, NewDevice, new_account, new_device,
-};
+use self::opaque::{NewPassword, challenge};
+pub use self::password::change_password;
+pub(crate) use self::password::signing_key;
+pub use self::recovery::{Recovered, recover};
+use self::talk::{Talk, welcome};
+use crate::core::command::{CommandError, ErrorKind};
+use crate::core::contact::refused;
+use crate::core::keys::enrol::{EnrolError as KeysError, KeepError, NewDevice, new_account, new_device};
 use crate::core::settings::PROXY;
 use crate::core::store::{KeyStore, SettingStore};
 use crate::driver::{SystemEntropy, unix_ms};
-use crate::net::connect::{ConnectError, Connector, Line};
-use crate::net::read_frame;
+use crate::net::connect::ConnectError;
 use crate::store::{Database, StoreError};
-
-/// How long the rendezvous may take for one answer.
-const ANSWER_WITHIN: Duration = Duration::from_secs(10);
-
-/// How long the rendezvous may take to hear that we are done.
-const GOODBYE_WITHIN: Duration = Duration::from_secs(1);
 
 /// A new account.
 #[derive(Debug)]
@@ -74,6 +68,10 @@ pub enum EnrolError {
     /// The name or the password is wrong. Which of them the rendezvous does not say.
     #[error("the name or the password is wrong; check both and try again")]
     WrongCredentials,
+    /// The recovery code is not the one of this account, or there is no such account. Which of them the rendezvous does
+    /// not say.
+    #[error("the recovery code does not belong to an account of this name; check both and try again")]
+    WrongCode,
     /// The rendezvous shows another certificate than the invite says.
     #[error(
         "the rendezvous shows another identity (pin {presented}) than the invite says (pin {expected}). The invite is old or wrong, or somebody is in between: ask the operator for a new invite"
@@ -136,8 +134,37 @@ impl From<TooLong> for EnrolError {
     }
 }
 
-/// Makes an account called `name` at the rendezvous of `invite`, with this home as its first device, and its
-/// `password`, which a further device will need. Goes through `proxy`, which the home then keeps as the setting `net.proxy`.
+impl From<EnrolError> for CommandError {
+    fn from(error: EnrolError) -> Self {
+        let kind = match &error {
+            EnrolError::AlreadyRegistered { .. }
+            | EnrolError::NameTaken
+            | EnrolError::Store(StoreError::InUse(_)) => ErrorKind::Conflict,
+            EnrolError::WrongCredentials | EnrolError::WrongCode | EnrolError::WrongPin { .. } => {
+                ErrorKind::Denied
+            }
+            EnrolError::Unreachable(_) => ErrorKind::Offline,
+            EnrolError::Lost => ErrorKind::TimedOut,
+            EnrolError::Refused(refusal) => refused(*refusal).kind,
+            EnrolError::Protocol(_) | EnrolError::Keys(_) | EnrolError::Socket(_) | EnrolError::Store(_) => {
+                ErrorKind::Failure
+            }
+        };
+        Self::new(kind, error.to_string())
+    }
+}
+
+/// Where an account is, and how to get there.
+#[derive(Clone, Copy, Debug)]
+pub struct Way<'a> {
+    /// The rendezvous.
+    pub invite: &'a Invite,
+    /// What to go through, if the network asks for it. A home keeps it as the setting `net.proxy`.
+    pub proxy: Option<&'a Proxy>,
+}
+
+/// Makes an account called `name`, with this home as its first device, and its `password`, which a further device will
+/// need.
 ///
 /// The home is made when it does not exist. If it fails after the rendezvous has made the account, the name is
 /// taken and the password right: [`login`] goes on from there.
@@ -147,32 +174,15 @@ impl From<TooLong> for EnrolError {
 pub async fn register(
     home: &Path,
     name: &Name,
-    invite: &Invite,
+    way: Way<'_>,
     password: Zeroizing<String>,
-    proxy: Option<&Proxy>,
 ) -> Result<Registered, EnrolError> {
     let mut database = empty_home(home).await?;
-    let mut talk = Talk::begin(invite, proxy).await?;
-    let (state, message) = {
-        let started =
-            ClientRegistration::<Suite>::start(&mut SystemEntropy, password.as_bytes()).map_err(opaque)?;
-        (started.state, OpaqueMessage::new(started.message.serialize().to_vec())?)
-    };
+    let mut talk = Talk::begin(way).await?;
+    let (new, message) = NewPassword::start(password)?;
     let start = AccountRequest::RegisterStart { name: name.clone(), opaque_version: VERSION, message };
-    let challenge = challenge(talk.ask(start).await?)?;
-
-    // Stretching the password takes a core for a tenth of a second.
-    let (upload, account) = off_the_runtime(move || {
-        let response = RegistrationResponse::deserialize(challenge.as_slice()).map_err(opaque)?;
-        let stretching = key_stretching();
-        let parameters = ClientRegistrationFinishParameters::new(Identifiers::default(), Some(&stretching));
-        let finished =
-            state.finish(&mut SystemEntropy, password.as_bytes(), response, parameters).map_err(opaque)?;
-        let export_key = Zeroizing::new(finished.export_key);
-        let account = new_account(&device_name(), &export_key, unix_ms() / 1000, &mut SystemEntropy)?;
-        Ok::<_, EnrolError>((OpaqueMessage::new(finished.message.serialize().to_vec())?, account))
-    })
-    .await?;
+    let (upload, export_key) = new.finish(challenge(talk.ask(start).await?)?).await?;
+    let account = new_account(&device_name(), &export_key, unix_ms() / 1000, &mut SystemEntropy)?;
 
     let recovery_code = account.recovery.text();
     let finish = AccountRequest::RegisterFinish {
@@ -181,54 +191,29 @@ pub async fn register(
         entry: account.device.entry.clone(),
         wrapped: account.wrapped,
     };
-    let (address, list) = welcome(talk.ask(finish).await?)?;
-    keep(&mut database, account.device, (&address, &list), (invite, proxy))?;
+    let welcome = welcome(talk.ask(finish).await?)?;
+    let address = keep(&mut database, account.device, welcome, way)?;
     talk.end().await;
     Ok(Registered { address, recovery_code })
 }
 
-/// Adds this home as a further device to the account called `name` at the rendezvous of `invite`. Returns the account's
-/// complete address. Goes through `proxy`, which the home then keeps as the setting `net.proxy`.
+/// Adds this home as a further device to the account called `name`. Returns the account's complete address.
 ///
 /// # Errors
 /// [`EnrolError`]; the home holds no account then.
 pub async fn login(
     home: &Path,
     name: &Name,
-    invite: &Invite,
+    way: Way<'_>,
     password: Zeroizing<String>,
-    proxy: Option<&Proxy>,
 ) -> Result<Address, EnrolError> {
     let mut database = empty_home(home).await?;
-    let mut talk = Talk::begin(invite, proxy).await?;
-    let (state, message) = {
-        let started = ClientLogin::<Suite>::start(&mut SystemEntropy, password.as_bytes()).map_err(opaque)?;
-        (started.state, OpaqueMessage::new(started.message.serialize().to_vec())?)
-    };
-    let start = AccountRequest::LoginStart { name: name.clone(), opaque_version: VERSION, message };
-    let challenge = challenge(talk.ask(start).await?)?;
-
-    let (proof, export_key) = off_the_runtime(move || {
-        let response = CredentialResponse::deserialize(challenge.as_slice()).map_err(opaque)?;
-        let stretching = key_stretching();
-        let parameters = ClientLoginFinishParameters::new(None, Identifiers::default(), Some(&stretching));
-        let finished =
-            state.finish(&mut SystemEntropy, password.as_bytes(), response, parameters).map_err(opaque)?;
-        let proof = OpaqueMessage::new(finished.message.serialize().to_vec())?;
-        Ok::<_, EnrolError>((proof, Zeroizing::new(finished.export_key)))
-    })
-    .await?;
-
-    let AccountAnswer::LoggedIn { wrapped, list } =
-        talk.ask(AccountRequest::LoginFinish { message: proof }).await?
-    else {
-        return Err(EnrolError::Protocol("no account after a login"));
-    };
-    let login = LoggedIn { wrapped: &wrapped, list: &list, export_key: &export_key };
-    let device = new_device(&device_name(), &login, unix_ms() / 1000, &mut SystemEntropy)?;
-    let (address, list) =
-        welcome(talk.ask(AccountRequest::AppendEntry { entry: device.entry.clone() }).await?)?;
-    keep(&mut database, device, (&address, &list), (invite, proxy))?;
+    let mut talk = Talk::begin(way).await?;
+    let login = opaque::login(&mut talk, name, password).await?;
+    let device = new_device(&device_name(), &login.keys(), unix_ms() / 1000, &mut SystemEntropy)?;
+    let append = AccountRequest::AppendEntry { entry: device.entry.clone() };
+    let welcome = welcome(talk.ask(append).await?)?;
+    let address = keep(&mut database, device, welcome, way)?;
     talk.end().await;
     Ok(address)
 }
@@ -247,18 +232,20 @@ async fn empty_home(home: &Path) -> Result<Database, EnrolError> {
     .await
 }
 
+/// Keeps a device that the rendezvous has welcomed.
 fn keep(
     database: &mut Database,
     device: NewDevice,
-    (address, list): (&Address, &DeviceList),
-    (invite, proxy): (&Invite, Option<&Proxy>),
-) -> Result<(), EnrolError> {
+    (address, list): (Address, DeviceList),
+    way: Way<'_>,
+) -> Result<Address, EnrolError> {
     let mut transaction = database.begin()?;
-    if let Some(proxy) = proxy {
+    if let Some(proxy) = way.proxy {
         transaction.set_setting(PROXY, &proxy.url())?;
     }
-    device.keep(&mut transaction, address.clone(), list, invite.clone())?;
-    Ok(transaction.commit()?)
+    device.keep(&mut transaction, address.clone(), &list, way.invite.clone())?;
+    transaction.commit()?;
+    Ok(address)
 }
 
 /// Runs what takes long without `await` on a thread of its own.
@@ -277,89 +264,4 @@ where
 /// What people call this machine; it names the device in the account's list.
 fn device_name() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
-}
-
-fn opaque(error: ProtocolError) -> EnrolError {
-    if matches!(error, ProtocolError::InvalidLoginError) {
-        EnrolError::WrongCredentials
-    } else {
-        EnrolError::Protocol("an OPAQUE message is wrong")
-    }
-}
-
-fn challenge(answer: AccountAnswer) -> Result<OpaqueMessage, EnrolError> {
-    let AccountAnswer::Challenge { message } = answer else {
-        return Err(EnrolError::Protocol("no challenge"));
-    };
-    Ok(message)
-}
-
-fn welcome(answer: AccountAnswer) -> Result<(Address, DeviceList), EnrolError> {
-    let AccountAnswer::Welcome { address, list, .. } = answer else {
-        return Err(EnrolError::Protocol("no welcome"));
-    };
-    Ok((address, list))
-}
-
-/// A session that is not authenticated yet: questions about accounts, one after the other.
-struct Talk {
-    endpoint: Endpoint,
-    line: Line,
-    send: SendStream,
-    receive: RecvStream,
-    next: u32,
-}
-
-impl Talk {
-    async fn begin(invite: &Invite, proxy: Option<&Proxy>) -> Result<Self, EnrolError> {
-        let listen = SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0));
-        let endpoint = Endpoint::peer(listen).map_err(EnrolError::Socket)?;
-        let line = Connector::new(endpoint.clone(), invite.clone(), proxy.cloned()).connect().await?;
-        let (send, receive) = line.connection.open_bi().await.map_err(|_| EnrolError::Lost)?;
-        Ok(Self { endpoint, line, send, receive, next: 0 })
-    }
-
-    async fn ask(&mut self, request: AccountRequest) -> Result<AccountAnswer, EnrolError> {
-        timeout(ANSWER_WITHIN, self.try_ask(request)).await.map_err(|_| EnrolError::Lost)?
-    }
-
-    async fn try_ask(&mut self, request: AccountRequest) -> Result<AccountAnswer, EnrolError> {
-        let asked = RequestId(self.next);
-        self.next += 1;
-        let frame = ClientFrame::Request { id: asked, request: Request::Account(request) };
-        let frame =
-            codec::encode_prefixed(&frame).map_err(|_| EnrolError::Protocol("a request is too long"))?;
-        self.send.write_all(&frame).await.map_err(|_| EnrolError::Lost)?;
-        loop {
-            match read_frame(&mut self.receive).await.map_err(|_| EnrolError::Lost)? {
-                ServerFrame::Answer { id, answer: Answer::Account(answer) } if id == asked => {
-                    return Ok(answer);
-                }
-                ServerFrame::Refused { id, refusal } if id == asked => return Err(refused(refusal)),
-                // What waits for the new device is pushed to the session that will be kept.
-                ServerFrame::Push(_) => {}
-                ServerFrame::Answer { .. } | ServerFrame::Refused { .. } => {
-                    return Err(EnrolError::Protocol("an answer to another question"));
-                }
-            }
-        }
-    }
-
-    /// Lets the rendezvous know that this is over.
-    async fn end(self) {
-        let code = SessionClose::Done;
-        self.line.connection.close(VarInt::from_u32(code.code()), code.to_string().as_bytes());
-        // Without the goodbye the rendezvous notices a little later.
-        let _ = timeout(GOODBYE_WITHIN, self.endpoint.wait_idle()).await;
-    }
-}
-
-fn refused(refusal: Refusal) -> EnrolError {
-    if refusal == Refusal::NameTaken {
-        EnrolError::NameTaken
-    } else if refusal == Refusal::WrongCredentials {
-        EnrolError::WrongCredentials
-    } else {
-        EnrolError::Refused(refusal)
-    }
 }

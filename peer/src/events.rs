@@ -115,6 +115,7 @@ fn text_bytes(event: &Event) -> usize {
         Event::ContactRemoved { text, .. } | Event::Warning { text, .. } => text.len(),
         Event::Transfer(transfer) => transfer.name.len() + transfer.text.len(),
         Event::Session { .. }
+        | Event::OtherLocation(_)
         | Event::LetterState { .. }
         | Event::LetterGone { .. }
         | Event::Typing { .. }

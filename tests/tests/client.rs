@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use hobnob_peer::enrol::{EnrolError, Registered, login, register};
+use hobnob_peer::enrol::{EnrolError, Registered, Way, login, register};
 use hobnob_peer::{Client, Event, Events, LetterState, OpenError, Options, SessionState, TransferState};
 use hobnob_rendezvous::{Config, Server};
 use hobnob_wire::invite::{Invite, Pin};
@@ -48,7 +48,7 @@ impl World {
     }
 
     async fn register(&self, name: &str) -> Result<Registered, EnrolError> {
-        register(&self.home(name), &parsed(name), &self.invite, password(name), None).await
+        register(&self.home(name), &parsed(name), way(&self.invite), password(name)).await
     }
 
     /// Somebody with an account whose session is up.
@@ -157,6 +157,11 @@ fn mode(path: &Path) -> u32 {
     path.metadata().unwrap().permissions().mode() & 0o777
 }
 
+/// To a rendezvous, through nothing.
+const fn way(invite: &Invite) -> Way<'_> {
+    Way { invite, proxy: None }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_registration_fills_an_empty_home_and_shows_a_recovery_code() {
     let world = World::new().await;
@@ -175,22 +180,22 @@ async fn every_way_not_to_get_an_account_is_told_apart() {
     let world = World::new().await;
     world.register("alice").await.unwrap();
     let (name, home) = (parsed("alice"), world.home("other"));
-    let taken = register(&home, &name, &world.invite, password("mallory"), None).await;
+    let taken = register(&home, &name, way(&world.invite), password("mallory")).await;
     assert!(matches!(taken, Err(EnrolError::NameTaken)), "{taken:?}");
-    let wrong = login(&home, &name, &world.invite, password("mallory"), None).await;
+    let wrong = login(&home, &name, way(&world.invite), password("mallory")).await;
     assert!(matches!(wrong, Err(EnrolError::WrongCredentials)), "{wrong:?}");
-    let unknown = login(&home, &parsed("nobody"), &world.invite, password("nobody"), None).await;
+    let unknown = login(&home, &parsed("nobody"), way(&world.invite), password("nobody")).await;
     assert!(matches!(unknown, Err(EnrolError::WrongCredentials)), "{unknown:?}");
 
     let presented = world.invite.pin;
     let forged = Invite { pin: Pin::new([7; 32]), ..world.invite.clone() };
-    let error = login(&home, &name, &forged, password("alice"), None).await.unwrap_err();
+    let error = login(&home, &name, way(&forged), password("alice")).await.unwrap_err();
     assert!(
         matches!(error, EnrolError::WrongPin { expected, presented: seen } if expected == forged.pin && seen == presented),
         "{error:?}"
     );
     let nowhere = Invite { host: "nowhere.invalid".into(), ..world.invite.clone() };
-    let unreachable = login(&home, &name, &nowhere, password("alice"), None).await;
+    let unreachable = login(&home, &name, way(&nowhere), password("alice")).await;
     assert!(matches!(unreachable, Err(EnrolError::Unreachable(_))), "{unreachable:?}");
     let unopened = Client::open(Options::new(&home)).await;
     assert!(matches!(unopened, Err(OpenError::NotRegistered { .. })), "{unopened:?}");
@@ -312,7 +317,7 @@ async fn a_second_device_gets_the_letters_too() {
     let world = World::new().await;
     let (alice, mut bob) = world.friends().await;
     let second =
-        login(&world.home("bob-2"), &parsed("bob"), &world.invite, password("bob"), None).await.unwrap();
+        login(&world.home("bob-2"), &parsed("bob"), way(&world.invite), password("bob")).await.unwrap();
     assert_eq!(second, bob.address());
     let mut second = world.open("bob-2").await;
     second.session_up().await;

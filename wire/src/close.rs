@@ -77,6 +77,8 @@ close_codes! {
         BadDeviceList = 7, "the device list cannot be trusted";
         /// The app stops.
         GoingAway = 8, "the app is stopping";
+        /// The other device was revoked by its owner.
+        Revoked = 9, "the device was revoked";
     }
 }
 

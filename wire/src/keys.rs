@@ -23,6 +23,10 @@ pub enum Purpose {
     Session,
     /// A device vouches for one of its prekeys.
     Prekey,
+    /// The account root signs the device list entry that names another self-signing key.
+    Renewal,
+    /// The account root proves itself to the rendezvous: signs the session's TLS exporter.
+    Recovery,
 }
 
 impl Purpose {
@@ -32,6 +36,8 @@ impl Purpose {
             Self::DeviceEntry => b"hobnob/1 device entry\0",
             Self::Session => b"hobnob/1 session\0",
             Self::Prekey => b"hobnob/1 prekey\0",
+            Self::Renewal => b"hobnob/1 renewal\0",
+            Self::Recovery => b"hobnob/1 recovery\0",
         }
     }
 

@@ -8,7 +8,7 @@
 //! | --- | --- |
 //! | [`limits`], [`codec`], [`bounded`] | how long things may be, and how they become bytes |
 //! | [`ids`], [`address`], [`invite`] | names of things |
-//! | [`keys`], [`device`] | public keys, signatures, the device list |
+//! | [`keys`], [`device`] | public keys, signatures, the device list; [`safety`] is how people compare them |
 //! | [`opaque`], [`account`] | how an account proves itself |
 //! | [`session`] | peer ↔ rendezvous; [`contact`], [`presence`], [`mailbox`], [`signal`] are its parts |
 //! | [`datagram`] | what travels beside QUIC: connectivity checks, the relay; [`tunnel`] carries both where UDP is blocked |
@@ -40,6 +40,7 @@ pub mod overlay;
 pub mod presence;
 pub mod record;
 pub mod refusal;
+pub mod safety;
 pub mod seal;
 pub mod session;
 pub mod signal;

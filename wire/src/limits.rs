@@ -23,10 +23,12 @@ pub const ADDRESS_BYTES_MAX: usize = NAME_BYTES_MAX + 1 + DOMAIN_BYTES_MAX;
 
 /// Devices one account may have at a time.
 pub const DEVICES_MAX: usize = 16;
-/// Entries of a device list, revocations included.
-pub const DEVICE_ENTRIES_MAX: usize = 64;
+/// Entries of a device list, revocations and new names included. The longest list still fits into a handshake.
+pub const DEVICE_ENTRIES_MAX: usize = 128;
+/// Entries that new names leave free, so that there is room to revoke every device and add as many.
+pub const DEVICE_ENTRIES_KEPT: usize = 3 * DEVICES_MAX;
 /// Encoded body of one device list entry.
-pub const DEVICE_ENTRY_BYTES_MAX: usize = 384;
+pub const DEVICE_ENTRY_BYTES_MAX: usize = 256;
 /// A device's name, as its owner reads it.
 pub const DEVICE_NAME_BYTES_MAX: usize = 64;
 
@@ -34,6 +36,8 @@ pub const DEVICE_NAME_BYTES_MAX: usize = 64;
 pub const OPAQUE_MESSAGE_BYTES_MAX: usize = 512;
 /// The self-signing key wrapped for its owner.
 pub const WRAPPED_KEY_BYTES_MAX: usize = 128;
+/// Where a session comes from, in words: the longest prefix of IPv6 with its length is under 44 bytes.
+pub const PLACE_BYTES_MAX: usize = 48;
 
 /// Personal text of a contact request or of a removal.
 pub const CONTACT_TEXT_BYTES_MAX: usize = 2_000;
@@ -128,6 +132,10 @@ pub const RECORD_BYTES_MAX: usize = 64 * 1024;
 const _: () = {
     assert!(
         DEPOSIT_DEVICES_MAX * (LETTER_BYTES_MAX + 32) + ADDRESS_BYTES_MAX + 32 <= SESSION_FRAME_BYTES_MAX
+    );
+    assert!(
+        DEVICE_ENTRIES_MAX * (DEVICE_ENTRY_BYTES_MAX + 131) + ADDRESS_BYTES_MAX + 256
+            <= NOISE_MESSAGE_BYTES_MAX
     );
     assert!(LETTER_BYTES_MAX + 64 <= LINK_FRAME_BYTES_MAX);
     // The longest text with everything that belongs to it; alternatives share what is left.

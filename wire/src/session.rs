@@ -7,7 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::account::{AccountAnswer, AccountRequest};
+use crate::account::{AccountAnswer, AccountRequest, Arrival};
 use crate::address::Address;
 use crate::codec::Frame;
 use crate::contact::{ContactChange, ContactRequest};
@@ -134,6 +134,8 @@ pub enum Push {
         /// How many are left.
         left: u16,
     },
+    /// Another device of one's own has a session now.
+    Arrived(Arrival),
 }
 
 impl Frame for ClientFrame {

@@ -2,6 +2,8 @@
 //!
 //! Addresses come as text, because the daemon completes a missing domain with its own.
 
+mod devices;
+
 use std::path::PathBuf;
 
 use hobnob_nat::core::agent::Policy;
@@ -9,6 +11,7 @@ use hobnob_wire::LetterId;
 use hobnob_wire::presence::Availability;
 use serde::{Deserialize, Serialize};
 
+pub use self::devices::{DeviceRename, DeviceRevoke, Number, Password, PasswordChange};
 use crate::core::settings::Applies;
 use crate::core::view::{LetterState, Priority, as_text};
 use crate::events::Cursor;

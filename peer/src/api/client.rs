@@ -1,5 +1,7 @@
 //! A program's side of the local API: what the command line uses.
 
+mod devices;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;

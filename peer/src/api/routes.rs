@@ -6,7 +6,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderName, Method};
 use axum::routing::{MethodFilter, on};
 
-use super::handlers::{config, contacts, events, letters, transfers, user};
+use super::handlers::{config, contacts, devices, events, letters, transfers, user};
 use super::state::Api;
 
 /// The description of this API.
@@ -58,6 +58,14 @@ pub(super) fn routes() -> Routes {
         .post("/v1/contacts/{address}/accept", contacts::accept)
         .post("/v1/contacts/{address}/reject", contacts::reject)
         .put("/v1/contacts/{address}/paths", contacts::set_paths)
+        .get("/v1/contacts/{address}/verification", devices::verification)
+        .put("/v1/contacts/{address}/verification", devices::verify)
+        .delete("/v1/contacts/{address}/verification", devices::unverify)
+        .post("/v1/contacts/{address}/trust", devices::trust)
+        .get("/v1/devices", devices::list)
+        .put("/v1/devices/{id}", devices::rename)
+        .post("/v1/devices/{id}/revoke", devices::revoke)
+        .put("/v1/password", devices::change_password)
         .get("/v1/paths/{address}", contacts::paths)
         .get("/v1/netcheck", user::netcheck)
         .post("/v1/letters", letters::send)

@@ -1,5 +1,7 @@
 //! What can be typed.
 
+mod devices;
+
 use std::convert::Infallible;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -8,8 +10,11 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use hobnob_nat::core::proxy::{NoProxy, Proxy};
 use hobnob_wire::invite::Invite;
+use hobnob_wire::safety::SafetyNumber;
 use hobnob_wire::{Address, Name, TransferId};
 
+use self::devices::parse_name;
+pub(super) use self::devices::{Device, OwnAccount, Recover, Verify};
 use crate::api::bodies::{LETTERS_DEFAULT, LETTERS_MAX, PathsAllowed, PresenceState};
 use crate::core::transfer::limits::parse_rate;
 use crate::core::view::{LetterState, Priority};
@@ -58,6 +63,8 @@ pub(super) enum Command {
         #[command(flatten)]
         account: Account,
     },
+    /// Set a new password with the recovery code, and add this device to the account
+    Recover(Recover),
     /// Run the daemon in the foreground; all other commands talk to it
     Up {
         /// Port of the local API on 127.0.0.1 [default: one that the system chooses]
@@ -74,9 +81,17 @@ pub(super) enum Command {
         #[arg(value_parser = parse_address)]
         address: String,
     },
+    /// The devices of the account
+    #[command(subcommand)]
+    Device(Device),
+    /// The account itself
+    #[command(subcommand)]
+    Account(OwnAccount),
     /// Contacts and requests
     #[command(subcommand)]
     Contact(Contact),
+    /// Show and compare the safety number of a contact
+    Verify(Verify),
     /// What contacts see of you
     #[command(subcommand)]
     Presence(Presence),
@@ -120,6 +135,7 @@ pub(super) enum Command {
 #[derive(Debug, Args)]
 pub(super) struct Account {
     /// Name at the rendezvous: the part before the @
+    #[arg(value_parser = parse_name)]
     pub(super) name: Name,
     /// Invite of the rendezvous: hobnob://HOST:PORT/#PIN
     #[arg(long, value_name = "INVITE")]
@@ -184,6 +200,15 @@ pub(super) enum Contact {
         address: String,
         /// What is allowed
         paths: PathsAllowed,
+    },
+    /// Accept that a contact has another identity now
+    Trust {
+        /// Whom
+        #[arg(value_parser = parse_address)]
+        address: String,
+        /// The number of the new identity, as the other side sees it
+        #[arg(long, value_name = "N")]
+        number: Option<SafetyNumber>,
     },
     /// Limit all transfers with a contact together
     Limit {
@@ -455,6 +480,15 @@ mod tests {
             "contact paths bob default".into(),
             "path bob --json".into(),
             "netcheck --json".into(),
+            format!("recover alice --server {invite} --code-file code --password-file pw --revoke-others"),
+            "device list --json".into(),
+            "device rename laptop old --password-file pw".into(),
+            "device revoke aaaaaaaaaaaaaaaaaaaaaaaaaa --password-file -".into(),
+            "account password --password-file old --new-password-file new".into(),
+            "verify bob".into(),
+            format!("verify bob --number {}", "1".repeat(60)),
+            "verify bob --undo".into(),
+            format!("contact trust bob --number {}", "1".repeat(60)),
             "presence set away -m lunch".into(),
             "presence set hidden".into(),
             "send bob hi --wait delivered --timeout 0.5".into(),
@@ -512,6 +546,8 @@ mod tests {
             ("presence set gone", InvalidValue),
             ("contact paths bob lan", InvalidValue),
             ("path", MissingRequiredArgument),
+            ("verify bob --number 12", ValueValidation),
+            ("device revoke", MissingRequiredArgument),
         ];
         for (line, expected) in table {
             assert_eq!(parse(line).map(|_| ()), Err(expected), "{line}");

@@ -6,12 +6,13 @@ use super::args::Contact;
 use super::output::{Output, table};
 use super::shown;
 use super::stop::Stop;
+use super::verify;
 use crate::api::bodies::{ContactAdd, Setting};
 use crate::api::client::ApiClient;
 use crate::core::command::ErrorKind;
 use crate::core::settings::LIMIT_PEERS;
 use crate::core::transfer::limits::{parse_peers, show_peers};
-use crate::core::view::ContactView;
+use crate::core::view::{ContactView, Verification};
 
 pub(super) async fn run(api: &ApiClient, contact: Contact, output: Output) -> Result<(), Stop> {
     match contact {
@@ -35,6 +36,7 @@ pub(super) async fn run(api: &ApiClient, contact: Contact, output: Output) -> Re
             api.allow_paths(&address, paths).await?;
             output.note("It holds for links from now on; those under another choice were closed.");
         }
+        Contact::Trust { address, number } => verify::trust(api, &address, number, output).await?,
         Contact::Limit { address, up, down } => limit(api, &address, (up, down), output).await?,
         Contact::List => list(&api.contacts().await?, output)?,
     }
@@ -74,7 +76,7 @@ fn list(contacts: &[ContactView], output: Output) -> Result<(), Stop> {
         output.note("No contacts yet. Ask somebody: hobnob contact add ADDRESS");
         return Ok(());
     }
-    let head = ["ADDRESS", "PRESENCE", "SUBSCRIPTION", "PENDING", "PATH", "STATUS"];
+    let head = ["ADDRESS", "PRESENCE", "SUBSCRIPTION", "PENDING", "VERIFIED", "PATH", "STATUS"];
     let mut rows = vec![head.map(str::to_owned).to_vec()];
     rows.extend(contacts.iter().map(row));
     output.line(&table(&rows))
@@ -92,6 +94,11 @@ fn row(contact: &ContactView) -> Vec<String> {
         contact.presence.clone(),
         contact.subscription.clone(),
         dash(&contact.pending),
+        match contact.verification {
+            Verification::Unverified => "-".to_owned(),
+            Verification::Verified => "yes".to_owned(),
+            Verification::Changed => "CHANGED".to_owned(),
+        },
         dash(&contact.path),
         shown::line(&words),
     ]

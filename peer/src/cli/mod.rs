@@ -1,5 +1,5 @@
-//! The command line: a client of the local API that knows nothing else. Only `register`, `login` and `up`
-//! work on a home themselves, because no daemon runs there yet.
+//! The command line: a client of the local API that knows nothing else. Only `register`, `login`,
+//! `recover` and `up` work on a home themselves, because no daemon runs there yet.
 //!
 //! Data goes to standard output, messages to standard error; `--json` prints one object per line. The exit
 //! code tells the kind of failure (`stop`).
@@ -8,6 +8,7 @@ mod account;
 mod args;
 mod config;
 mod contact;
+mod device;
 mod file;
 mod letter;
 mod letters;
@@ -23,6 +24,7 @@ mod status;
 mod stop;
 mod tail;
 mod units;
+mod verify;
 mod watch;
 
 use std::env;
@@ -117,10 +119,14 @@ async fn perform(global: &Global, command: Command, output: Output) -> Result<()
             account::register(&home()?, &account, recovery_file.as_deref(), output).await
         }
         Command::Login { account } => account::login(&home()?, &account, output).await,
+        Command::Recover(recover) => account::recover(&home()?, &recover, output).await,
         Command::Up { api_port } => daemon::run(options(global, home()?), api_port, output).await,
         Command::Status => status::show(&api()?, output).await,
         Command::Netcheck => netcheck::run(&api()?, output).await,
         Command::Path { address } => path::show(&api()?, &address, output).await,
+        Command::Device(device) => device::run(&api()?, device, output).await,
+        Command::Account(account) => device::account(&api()?, account, output).await,
+        Command::Verify(verify) => verify::run(&api()?, verify, output).await,
         Command::Contact(contact) => contact::run(&api()?, contact, output).await,
         Command::Presence(presence) => status::presence(&api()?, presence, output).await,
         Command::Send(send) => letter::send(&api()?, send, output).await,

@@ -3,22 +3,12 @@
 use super::stop::Stop;
 use crate::client::OpenError;
 use crate::core::command::ErrorKind;
-use crate::core::contact::refused;
 use crate::enrol::EnrolError;
 use crate::store::StoreError;
 
 impl From<EnrolError> for Stop {
     fn from(error: EnrolError) -> Self {
-        let kind = match &error {
-            EnrolError::AlreadyRegistered { .. } | EnrolError::NameTaken => ErrorKind::Conflict,
-            EnrolError::WrongCredentials | EnrolError::WrongPin { .. } => ErrorKind::Denied,
-            EnrolError::Unreachable(_) => ErrorKind::Offline,
-            EnrolError::Lost => ErrorKind::TimedOut,
-            EnrolError::Refused(refusal) => refused(*refusal).kind,
-            EnrolError::Protocol(_) | EnrolError::Keys(_) | EnrolError::Socket(_) => ErrorKind::Failure,
-            EnrolError::Store(error) => kind_of(error),
-        };
-        Self::because(kind, error.to_string())
+        Self::Failed(error.into())
     }
 }
 

@@ -13,35 +13,74 @@ use crate::core::command::ErrorKind;
 /// Longest password, in bytes.
 const PASSWORD_BYTES_MAX: u64 = 1024;
 
-/// Reads a password from the first line of `file` (`-` is standard input), else asks on the terminal;
-/// `twice` asks again, because a new password that nobody knows is lost with all that it guards.
-pub(super) fn password(file: Option<&Path>, twice: bool) -> Result<Zeroizing<String>, Stop> {
+/// A secret that its user types or keeps in a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asked {
+    /// The password as it is.
+    Present,
+    /// A new password. Asked twice, because one that nobody knows is lost with all that it guards.
+    New,
+    /// The recovery code.
+    Code,
+}
+
+impl Asked {
+    const fn prompt(self) -> &'static str {
+        match self {
+            Self::Present => "Password: ",
+            Self::New => "New password: ",
+            Self::Code => "Recovery code: ",
+        }
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Present | Self::New => "password",
+            Self::Code => "recovery code",
+        }
+    }
+
+    const fn option(self) -> &'static str {
+        match self {
+            Self::Present => "--password-file",
+            Self::New => "--password-file or --new-password-file",
+            Self::Code => "--code-file",
+        }
+    }
+}
+
+/// Reads a secret from the first line of `file` (`-` is standard input), else asks on the terminal.
+pub(super) fn password(file: Option<&Path>, asked: Asked) -> Result<Zeroizing<String>, Stop> {
+    let name = asked.name();
     let password = match file {
         Some(path) if path == Path::new("-") => first_line(io::stdin().lock()),
         Some(path) => File::open(path).and_then(|file| first_line(BufReader::new(file))),
-        None if io::stdin().is_terminal() => ask(twice)?,
+        None if io::stdin().is_terminal() => ask(asked)?,
         None => {
-            let text = "there is no terminal to ask for the password on; give --password-file FILE, or - for standard input";
+            let text = format!(
+                "there is no terminal to ask for the {name} on; give {} FILE, or - for standard input",
+                asked.option()
+            );
             return Err(Stop::because(ErrorKind::Usage, text));
         }
     };
     let password = password.map_err(|error| {
         let from = file.map_or("the terminal".into(), Path::to_string_lossy);
-        let text = format!("cannot read the password from {from}: {error}");
+        let text = format!("cannot read the {name} from {from}: {error}");
         if error.kind() == io::ErrorKind::NotFound {
             return Stop::because(ErrorKind::NotFound, format!("{text}; check the path"));
         }
         Stop::failure(text)
     })?;
     if password.is_empty() {
-        return Err(Stop::because(ErrorKind::Usage, "the password is empty; choose a long one"));
+        return Err(Stop::because(ErrorKind::Usage, format!("the {name} is empty")));
     }
     Ok(password)
 }
 
-fn ask(twice: bool) -> Result<io::Result<Zeroizing<String>>, Stop> {
-    let first = rpassword::prompt_password("Password: ").map(Zeroizing::new);
-    if twice {
+fn ask(asked: Asked) -> Result<io::Result<Zeroizing<String>>, Stop> {
+    let first = rpassword::prompt_password(asked.prompt()).map(Zeroizing::new);
+    if asked == Asked::New {
         let again = rpassword::prompt_password("Again: ").map(Zeroizing::new);
         if let (Ok(first), Ok(again)) = (&first, &again)
             && first != again
@@ -124,7 +163,7 @@ mod tests {
     #[test]
     fn a_password_file_that_is_missing_is_not_found() {
         let home = tempfile::tempdir().unwrap();
-        let Err(Stop::Failed(error)) = password(Some(&home.path().join("none")), true) else {
+        let Err(Stop::Failed(error)) = password(Some(&home.path().join("none")), Asked::New) else {
             panic!("read")
         };
         assert_eq!(error.kind, ErrorKind::NotFound);

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::args::Presence;
+use super::device;
 use super::output::{Output, table};
 use super::shown;
 use super::stop::Stop;
@@ -33,6 +34,7 @@ fn human(status: &StatusView) -> String {
         let text = format!("{}, {}, handshake {}", link.address, link.path, elapsed(handshake));
         rows.push(vec!["link".to_owned(), text]);
     }
+    rows.extend(status.notices.iter().map(|notice| vec!["notice".to_owned(), device::notice(notice)]));
     table(&rows)
 }
 

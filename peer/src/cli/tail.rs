@@ -1,5 +1,6 @@
 //! `tail`.
 
+use super::device;
 use super::file::transfer_line;
 use super::letter::name;
 use super::letters;
@@ -99,6 +100,7 @@ fn words(event: &Event) -> String {
         Event::LinkDown { address, reason, .. } => {
             format!("link      {address} is no longer linked: {}", shown::line(reason))
         }
+        Event::OtherLocation(notice) => format!("device    {}", device::notice(notice)),
         Event::Warning { address, text } => format!("WARNING   {address}: {}", shown::line(text)),
     }
 }

@@ -326,7 +326,7 @@ impl Client {
     }
 }
 
-fn unexpected() -> CommandError {
+pub(super) fn unexpected() -> CommandError {
     CommandError::new(ErrorKind::Failure, "the app answers something else than was asked; please report this")
 }
 

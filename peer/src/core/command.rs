@@ -4,13 +4,19 @@ use std::path::PathBuf;
 
 use hobnob_nat::core::agent::Policy;
 use hobnob_wire::choice::Choice;
+use hobnob_wire::device::DeviceList;
 use hobnob_wire::presence::Availability;
 use hobnob_wire::{Address, LetterId, TransferId};
 use thiserror::Error;
 
 use super::chat::command::{ChatCommand, ChatReply};
+use super::devices::DeviceCommand;
+use super::keys::verification::TrustCommand;
 use super::transfer::Move;
-use super::view::{ContactView, LetterState, LetterView, PathView, Priority, StatusView, TransferView};
+use super::view::{
+    ContactView, DeviceView, LetterState, LetterView, PathView, Priority, StatusView, TransferView,
+    VerificationView,
+};
 
 /// Names a command until it is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -188,6 +194,10 @@ pub enum Command {
         /// Which.
         priority: Priority,
     },
+    /// About own devices.
+    Devices(DeviceCommand),
+    /// About the identity of a contact.
+    Trust(TrustCommand),
     /// All settings. Answer: [`Reply::Config`].
     Config,
     /// Changes a setting. Answer: [`Reply::Done`].
@@ -223,6 +233,12 @@ pub enum Reply {
     Paths(Vec<PathView>),
     /// Transfers.
     Transfers(Vec<TransferView>),
+    /// Own devices.
+    Devices(Vec<DeviceView>),
+    /// The own device list as it travels.
+    OwnList(Box<DeviceList>),
+    /// How far the identity of a contact is known to be the right one.
+    Verification(Box<VerificationView>),
     /// Settings and their values.
     Config(Vec<(String, String)>),
 }

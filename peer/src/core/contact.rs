@@ -11,7 +11,7 @@ use hobnob_wire::{Address, Refusal};
 use super::command::{CommandError, ErrorKind};
 use super::link::policy_name;
 use super::store::Store;
-use super::view::ContactView;
+use super::view::{ContactView, Verification};
 
 /// Contacts that may be held at a time: a little more than the rendezvous allows, so that removals that
 /// are still on their way do not matter.
@@ -28,6 +28,8 @@ pub struct Contact {
     pub text: String,
     /// Why nothing is exchanged with it, if so.
     pub warning: Option<String>,
+    /// How far its identity is known to be the right one.
+    pub verification: Verification,
     /// Over which paths it may reach us, when that is not as in general.
     pub paths: Option<Policy>,
 }
@@ -156,6 +158,16 @@ impl Contacts {
         changed
     }
 
+    /// Sets how far the identity of a contact is known to be the right one. Whether that changed it.
+    pub(crate) fn verified(&mut self, address: &Address, verification: Verification) -> bool {
+        let Some(contact) = self.contacts.get_mut(address) else {
+            return false;
+        };
+        let changed = contact.verification != verification;
+        contact.verification = verification;
+        changed
+    }
+
     /// The rendezvous pushed a change.
     pub(crate) fn changed<S: Store>(
         &mut self,
@@ -172,11 +184,13 @@ impl Contacts {
         if self.contacts.len() >= ROSTER_MAX && !self.contacts.contains_key(address) {
             return Ok(Changed::Nothing);
         }
+        let (warning, verification) = store.standing(address)?;
         let contact = Contact {
             subscription: change.subscription,
             pending: change.pending,
             text: change.text.as_str().to_owned(),
-            warning: store.warning(address)?,
+            warning,
+            verification,
             paths: self.paths(address),
         };
         if self.contacts.get(address) == Some(&contact) {
@@ -218,6 +232,7 @@ impl Contacts {
             path: path.to_owned(),
             paths: contact.paths.map_or("default", policy_name).to_owned(),
             text: contact.text.clone(),
+            verification: contact.verification,
             warning: contact.warning.clone(),
         })
     }

@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::chat::view::LetterChange;
 use super::view::{
-    ChatView, ContactView, LetterState, LetterView, LinkView, PathView, SessionState, TransferView, as_text,
+    ChatView, ContactView, LetterState, LetterView, LinkView, NoticeView, PathView, SessionState, TransferView,
+    as_text,
 };
 
 /// Something happened and is on disk.
@@ -86,6 +87,8 @@ pub enum Event {
         /// Why, in words.
         reason: String,
     },
+    /// Another device of the account has joined, or is used at a new place. Whoever does not know it revokes it.
+    OtherLocation(NoticeView),
     /// Something the user must know and decide: a device list that cannot be trusted.
     Warning {
         /// About whom.

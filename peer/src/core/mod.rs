@@ -8,6 +8,7 @@ pub mod chat;
 pub mod check;
 pub mod command;
 pub mod contact;
+pub mod devices;
 pub mod effect;
 pub mod engine;
 pub mod event;

@@ -132,6 +132,7 @@ impl Session {
             device: keys.identity.device,
             rendezvous: place(&keys.identity.rendezvous),
             links: Vec::new(),
+            notices: Vec::new(),
         }
     }
 }

@@ -5,11 +5,13 @@ use hobnob_wire::{Address, DeviceId};
 
 use super::chat::store::ChatStore;
 use super::contact::Contact;
+pub use super::devices::DeviceStore;
 use super::keys::Identity;
 use super::keys::olm::Pickle;
 use super::keys::trust::Pinned;
 pub use super::letters::store::{InboxStore, LetterStore, OutboxStore};
 use super::transfer::TransferStore;
+use super::view::Verification;
 
 /// A store that can fail. Any failure ends the process: memory and disk must not part.
 pub trait Fallible {
@@ -76,11 +78,11 @@ pub trait KeyStore: Fallible {
     /// The store's.
     fn pin(&mut self, address: &Address) -> Result<Option<Pinned>, Self::Error>;
 
-    /// Why an account is not trusted, if it is not.
+    /// Why an account is not trusted, if it is not, and how far its identity is known to be the right one.
     ///
     /// # Errors
     /// The store's.
-    fn warning(&mut self, address: &Address) -> Result<Option<String>, Self::Error>;
+    fn standing(&mut self, address: &Address) -> Result<(Option<String>, Verification), Self::Error>;
 
     /// Remembers an account's device list. Outlives the contact, so that a changed root is noticed when
     /// it is added again.
@@ -131,12 +133,21 @@ pub trait SettingStore: Fallible {
 
 /// All that the engine keeps.
 pub trait Store:
-    KeyStore + ContactStore + SettingStore + LetterStore + OutboxStore + InboxStore + ChatStore + TransferStore
+    KeyStore
+    + DeviceStore
+    + ContactStore
+    + SettingStore
+    + LetterStore
+    + OutboxStore
+    + InboxStore
+    + ChatStore
+    + TransferStore
 {
 }
 
 impl<T> Store for T where
     T: KeyStore
+        + DeviceStore
         + ContactStore
         + SettingStore
         + LetterStore

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use hobnob_wire::device::SignedEntry;
 use hobnob_wire::session::Request;
 use hobnob_wire::{Address, AttemptId, DeviceId, LetterId, RequestId};
 
@@ -17,6 +18,10 @@ pub(crate) enum Asked {
     ForCommand(CommandId),
     /// The presence is shown again after the session came up.
     Presence,
+    /// A user looks at the own devices.
+    Sightings(CommandId),
+    /// A user changes the own device list.
+    Append(CommandId, Box<SignedEntry>),
     /// The devices of an account.
     Devices(Address),
     /// A prekey of a device.

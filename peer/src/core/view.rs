@@ -5,6 +5,9 @@ use hobnob_wire::{Address, DeviceId, TransferId};
 use serde::{Deserialize, Serialize};
 
 pub use super::chat::view::{ChatView, DeviceStateView, LetterKind, LetterView, ScheduledView};
+mod devices;
+
+pub use self::devices::{DeviceView, NoticeView, Verification, VerificationView};
 
 /// How far a letter has come, in this order. Shown only once it is committed where it says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -49,6 +52,9 @@ pub struct StatusView {
     pub rendezvous: String,
     /// Links that are up.
     pub links: Vec<LinkView>,
+    /// Other devices of the account that joined or were used at a new place in the last seven days.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notices: Vec<NoticeView>,
 }
 
 /// A link that is up.
@@ -130,6 +136,9 @@ pub struct ContactView {
     pub paths: String,
     /// Text that came with a request or a removal.
     pub text: String,
+    /// How far its identity is known to be the right one.
+    #[serde(default)]
+    pub verification: Verification,
     /// Why nothing is sent to this contact, when its device list cannot be trusted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub warning: Option<String>,

@@ -5,6 +5,7 @@ use hobnob_wire::contact::{Pending, Subscription};
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::column::{address, read};
+use super::keys::verification;
 use super::{StoreError, Tx};
 use crate::core::contact::Contact;
 use crate::core::link::{policy_name, policy_named};
@@ -28,13 +29,14 @@ fn contact(row: &Row<'_>) -> Result<(Address, Contact), StoreError> {
         Some(name) => policy_named(&name).map(Some),
         None => Some(None),
     })?;
-    Ok((address(row, 0)?, Contact { subscription, pending, text: row.get(3)?, warning: row.get(4)?, paths }))
+    let (text, warning, verification) = (row.get(3)?, row.get(4)?, verification(row, 6)?);
+    Ok((address(row, 0)?, Contact { subscription, pending, text, warning, verification, paths }))
 }
 
 impl ContactStore for Tx<'_> {
     fn contacts(&mut self) -> Result<Vec<(Address, Contact)>, StoreError> {
-        let sql = "SELECT address, subscription, pending, text, warning, paths
-                   FROM contacts LEFT JOIN pins USING (address)";
+        let sql = "SELECT address, subscription, pending, text, warning, paths, root_key, verified_root,
+                   offered IS NOT NULL FROM contacts LEFT JOIN pins USING (address)";
         let mut statement = self.transaction.prepare_cached(sql)?;
         let mut rows = statement.query([])?;
         let mut contacts = Vec::new();

@@ -116,6 +116,22 @@ impl OutboxStore for Tx<'_> {
         Ok(())
     }
 
+    fn waiting_for(&mut self, device: DeviceId) -> Result<Vec<LetterId>, StoreError> {
+        // Two questions, each of which has an index.
+        let sql = "SELECT place, letter FROM copies WHERE device = ?1 AND state = 1 AND session IS NULL
+                   UNION ALL
+                   SELECT place, letter FROM copies
+                   WHERE device = ?1 AND state IN (1, 2) AND session IS NOT NULL
+                   ORDER BY place";
+        let mut statement = self.transaction.prepare_cached(sql)?;
+        let mut rows = statement.query([device.as_bytes()])?;
+        let mut letters = Vec::new();
+        while let Some(row) = rows.next()? {
+            letters.push(letter(row, 1)?);
+        }
+        Ok(letters)
+    }
+
     fn unsent(&mut self) -> Result<Vec<Copy>, StoreError> {
         let sql =
             format!("SELECT {COLUMNS} FROM copies WHERE state = 1 AND session IS NOT NULL ORDER BY place");

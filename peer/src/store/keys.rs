@@ -14,6 +14,7 @@ use crate::core::keys::Identity;
 use crate::core::keys::olm::Pickle;
 use crate::core::keys::trust::Pinned;
 use crate::core::store::{KeyStore, OLM_SESSIONS_MAX, SavedSession};
+use crate::core::view::Verification;
 
 fn identity(row: &Row<'_>) -> Result<Identity, StoreError> {
     let signing = SigningKey::from_seed(&Zeroizing::new(row.get(1)?));
@@ -34,7 +35,19 @@ fn pinned(row: &Row<'_>) -> Result<Pinned, StoreError> {
         head: ListHead { seq: row.get(1)?, hash: row.get(2)? },
         list: read(row, 3, |bytes: Vec<u8>| decode(&bytes).ok())?,
         warning: row.get(4)?,
+        verified: row.get::<_, Option<[u8; 32]>>(5)?.map(VerifyKey::new),
+        offered: read(row, 6, |bytes: Option<Vec<u8>>| {
+            bytes.map_or(Some(None), |bytes| decode(&bytes).ok().map(Some))
+        })?,
     })
+}
+
+/// How far an identity is known, from its root, the one that was compared, and whether another one is offered.
+pub(super) fn verification(row: &Row<'_>, first: usize) -> rusqlite::Result<Verification> {
+    let root: Option<[u8; 32]> = row.get(first)?;
+    let compared: Option<[u8; 32]> = row.get(first + 1)?;
+    let is_offered: bool = row.get(first + 2)?;
+    Ok(Verification::of(compared.map(|compared| Some(compared) == root), is_offered))
 }
 
 impl KeyStore for Tx<'_> {
@@ -111,26 +124,31 @@ impl KeyStore for Tx<'_> {
     }
 
     fn pin(&mut self, address: &Address) -> Result<Option<Pinned>, StoreError> {
-        let sql = "SELECT root_key, head_seq, head_hash, list, warning FROM pins WHERE address = ?1";
+        let sql = "SELECT root_key, head_seq, head_hash, list, warning, verified_root, offered
+                   FROM pins WHERE address = ?1";
         let mut statement = self.transaction.prepare_cached(sql)?;
         let found = statement.query_row([address.as_str()], |row| Ok(pinned(row))).optional()?;
         found.transpose()
     }
 
-    fn warning(&mut self, address: &Address) -> Result<Option<String>, StoreError> {
-        let sql = "SELECT warning FROM pins WHERE address = ?1";
+    fn standing(&mut self, address: &Address) -> Result<(Option<String>, Verification), StoreError> {
+        let sql = "SELECT warning, root_key, verified_root, offered IS NOT NULL FROM pins WHERE address = ?1";
         let mut statement = self.transaction.prepare_cached(sql)?;
-        Ok(statement.query_row([address.as_str()], |row| row.get(0)).optional()?.flatten())
+        let found = statement.query_row([address.as_str()], |row| Ok((row.get(0)?, verification(row, 1)?)));
+        Ok(found.optional()?.unwrap_or_default())
     }
 
     fn put_pin(&mut self, address: &Address, pin: &Pinned) -> Result<(), StoreError> {
-        let list = encode(&pin.list).map_err(|_| StoreError::Damaged("a device list over its limit"))?;
+        let encoded = |list| encode(list).map_err(|_| StoreError::Damaged("a device list over its limit"));
+        let list = encoded(&pin.list)?;
+        let offered = pin.offered.as_ref().map(encoded).transpose()?;
         self.transaction
             .prepare_cached(
-                "INSERT INTO pins (address, root_key, head_seq, head_hash, list, warning)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (address) DO UPDATE SET
+                "INSERT INTO pins (address, root_key, head_seq, head_hash, list, warning, verified_root, offered)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (address) DO UPDATE SET
                  root_key = excluded.root_key, head_seq = excluded.head_seq, head_hash = excluded.head_hash,
-                 list = excluded.list, warning = excluded.warning",
+                 list = excluded.list, warning = excluded.warning, verified_root = excluded.verified_root,
+                 offered = excluded.offered",
             )?
             .execute(params![
                 address.as_str(),
@@ -138,7 +156,9 @@ impl KeyStore for Tx<'_> {
                 pin.head.seq,
                 pin.head.hash,
                 list,
-                pin.warning
+                pin.warning,
+                pin.verified.as_ref().map(VerifyKey::as_bytes),
+                offered
             ])?;
         Ok(())
     }

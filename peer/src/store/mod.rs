@@ -8,6 +8,7 @@
 //! | --- | --- |
 //! | `schema` | tables, and how older files become newer ones |
 //! | `keys` | identity, Olm account and sessions, pinned device lists |
+//! | `devices` | own devices, and what the user should know of them |
 //! | `contacts` | roster and settings |
 //! | `letters`, `copies`, `inbox` | history, copies on their way, letters that came in |
 //! | `changes`, `chats` | what changes letters, drafts, wishes, what is sent later |
@@ -18,6 +19,7 @@ mod chats;
 mod column;
 mod contacts;
 mod copies;
+mod devices;
 mod inbox;
 mod keys;
 mod letters;

@@ -19,6 +19,7 @@ const STEPS: &[&str] = &[
     include_str!("schema/parts.sql"),
     include_str!("schema/chats.sql"),
     include_str!("schema/again.sql"),
+    include_str!("schema/devices.sql"),
 ];
 
 /// Brings a file to the newest format.

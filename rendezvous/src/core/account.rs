@@ -20,7 +20,7 @@ use super::effect::Effect;
 use super::session::{Login, Proof, Session, SessionId, Stage};
 use super::store::{AccountId, Contact, KnownDevice, NewAccount, StoreError};
 use super::turn::{Fault, Turn};
-use super::{presence, relay};
+use super::{device, presence, relay};
 
 /// OPAQUE's part of a registration, step one.
 pub(super) fn register_start(
@@ -137,7 +137,11 @@ pub(super) fn login_finish(
 ) -> Result<AccountAnswer, Fault> {
     let login = match std::mem::replace(&mut session.stage, Stage::Greeted) {
         Stage::LoggingIn(login) => login,
-        stage @ (Stage::Greeted | Stage::Registering { .. } | Stage::LoggedIn { .. } | Stage::Proved(_)) => {
+        stage @ (Stage::Greeted
+        | Stage::Registering { .. }
+        | Stage::Recovering { .. }
+        | Stage::LoggedIn { .. }
+        | Stage::Proved(_)) => {
             session.stage = stage;
             return Err(Refusal::Conflict.into());
         }
@@ -186,11 +190,12 @@ pub(super) fn admit(
     list: DeviceList,
 ) -> Result<AccountAnswer, Fault> {
     let came_online = !turn.house.online.is_online(account);
-    if let Some(replaced) = turn.house.online.enter(account, device, id) {
+    if let Some(replaced) = turn.house.online.enter(account, device, (id, session.from)) {
         turn.close(replaced, SessionClose::Replaced);
     }
     turn.effects.push(Effect::Admit { session: id });
     turn.house.tally.sessions += 1;
+    device::arrived(turn, (id, session.from), account, device)?;
     relay::grant(turn, id, account);
     if came_online {
         presence::tell_coming(turn, account, &name)?;
@@ -211,7 +216,7 @@ fn fail(
     Err(refusal.into())
 }
 
-fn note_failure(turn: &mut Turn<'_>, id: SessionId, session: &mut Session) {
+pub(super) fn note_failure(turn: &mut Turn<'_>, id: SessionId, session: &mut Session) {
     session.failures += 1;
     if session.failures >= turn.house.limits.failures_per_session_max {
         turn.close(id, SessionClose::TooManyFailures);
@@ -219,7 +224,7 @@ fn note_failure(turn: &mut Turn<'_>, id: SessionId, session: &mut Session) {
 }
 
 /// A session proves itself once, while there is a place for it.
-fn expect_place(turn: &Turn<'_>, session: &Session) -> Result<(), Refusal> {
+pub(super) fn expect_place(turn: &Turn<'_>, session: &Session) -> Result<(), Refusal> {
     if matches!(session.stage, Stage::Proved(_)) {
         return Err(Refusal::Conflict);
     }
@@ -229,7 +234,7 @@ fn expect_place(turn: &Turn<'_>, session: &Session) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn expect_version(opaque_version: u8) -> Result<(), Refusal> {
+pub(super) fn expect_version(opaque_version: u8) -> Result<(), Refusal> {
     if opaque_version == VERSION { Ok(()) } else { Err(Refusal::UnsupportedVersion) }
 }
 

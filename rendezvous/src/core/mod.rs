@@ -23,6 +23,7 @@ mod device;
 mod effect;
 mod mailbox;
 mod online;
+mod password;
 mod prekey;
 mod presence;
 pub mod quota;

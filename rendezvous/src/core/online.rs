@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use hobnob_wire::DeviceId;
 
+use super::quota::Block;
 use super::session::SessionId;
 use super::store::AccountId;
 
@@ -25,6 +26,8 @@ pub(super) struct Online {
 pub(super) struct Seat {
     pub(super) device: DeviceId,
     pub(super) session: SessionId,
+    /// Where it comes from.
+    pub(super) from: Block,
     /// Present once the device has said where it left off.
     pub(super) tray: Option<Tray>,
 }
@@ -81,13 +84,13 @@ impl Online {
         &mut self,
         account: AccountId,
         device: DeviceId,
-        session: SessionId,
+        (session, from): (SessionId, Block),
     ) -> Option<SessionId> {
         let seats = self.accounts.entry(account).or_default();
         let replaced = seats.iter().position(|seat| seat.device == device);
         let replaced = replaced.map(|at| seats.remove(at).session);
         self.sessions += usize::from(replaced.is_none());
-        seats.push(Seat { device, session, tray: None });
+        seats.push(Seat { device, session, from, tray: None });
         replaced
     }
 

@@ -1,9 +1,10 @@
 //! How much one may have, and how often one may try.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
+use hobnob_wire::account::Place;
 use hobnob_wire::limits::{CONTACTS_MAX, MAILBOX_BYTES_MAX, MAILBOX_LETTERS_MAX};
 use hobnob_wire::{Name, Refusal};
 use serde::Deserialize;
@@ -103,6 +104,24 @@ impl Block {
                 Self(Some([a, b, c, d, 0, 0, 0, 0].into()))
             }
         }
+    }
+}
+
+impl Block {
+    /// What people are told of where a session comes from: a network, and no address in it.
+    pub(super) fn place(self) -> Place {
+        let text = match self.0 {
+            None => "loopback".to_owned(),
+            Some(IpAddr::V4(v4)) => {
+                let [a, b, c, _] = v4.octets();
+                format!("{a}.{b}.{c}.0/24")
+            }
+            Some(IpAddr::V6(v6)) => {
+                let [a, b, c, ..] = v6.segments();
+                format!("{}/48", Ipv6Addr::from([a, b, c, 0, 0, 0, 0, 0]))
+            }
+        };
+        Place::truncated(&text)
     }
 }
 
@@ -271,6 +290,9 @@ mod tests {
         assert_eq!(block("2001:db8:1:2::1"), block("2001:db8:1:2:ffff::9"));
         assert_ne!(block("2001:db8:1:2::1"), block("2001:db8:1:3::1"));
         assert_eq!(block("::ffff:192.0.2.1"), block("192.0.2.1"));
+        assert_eq!(block("2001:db8:1:2::1").place().as_str(), "2001:db8:1::/48");
+        assert_eq!(block("192.0.2.77").place().as_str(), "192.0.2.0/24");
+        assert_eq!(block("::1").place().as_str(), "loopback");
         assert_eq!(block("::1"), Block(None));
         assert_eq!(block("::ffff:127.0.0.1"), Block(None));
     }

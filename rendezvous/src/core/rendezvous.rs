@@ -17,7 +17,7 @@ use super::relay::RelayOffer;
 use super::session::{Proof, Session, SessionId, Stage};
 use super::store::{Store, StoreError};
 use super::turn::{Fault, House, Now, Turn};
-use super::{account, device, mailbox, prekey, presence, relay, roster, signal};
+use super::{account, device, mailbox, password, prekey, presence, relay, roster, signal};
 use crate::random::Random;
 
 /// What comes in from the shell.
@@ -151,6 +151,7 @@ fn forget(
     };
     let was_online = turn.house.online.is_online(proof.account);
     turn.house.online.leave(proof.account, session);
+    turn.store.note_seen(proof.device, turn.now.unix_s)?;
     relay::release(turn, session);
     if was_online && !turn.house.online.is_online(proof.account) {
         accepted(presence::tell_going(turn, proof.account, &proof.name))?;
@@ -243,15 +244,30 @@ fn about_account(
             account::authenticate(turn, (id, session), &address, device, &signature)
         }
         AccountRequest::Devices { address } => device::devices(turn, proof(session)?, address),
+        AccountRequest::Sightings => device::sightings(turn, proof(session)?),
+        AccountRequest::RecoverStart { name, opaque_version, message, signature } => {
+            password::recover_start(turn, (id, session), name, (opaque_version, &message), &signature)
+        }
+        AccountRequest::RecoverFinish { message, renewal, entry, wrapped } => {
+            password::recover_finish(turn, (id, session), &message, [renewal, entry], &wrapped)
+        }
+        AccountRequest::PasswordStart { opaque_version, message } => {
+            password::change_start(turn, session, opaque_version, &message)
+        }
+        AccountRequest::PasswordFinish { message, wrapped } => {
+            password::change_finish(turn, session, &message, &wrapped)
+        }
     }
 }
 
 fn proof(session: &Session) -> Result<&Proof, Refusal> {
     match &session.stage {
         Stage::Proved(proof) => Ok(proof),
-        Stage::Greeted | Stage::Registering { .. } | Stage::LoggingIn(_) | Stage::LoggedIn { .. } => {
-            Err(Refusal::SessionRequired)
-        }
+        Stage::Greeted
+        | Stage::Registering { .. }
+        | Stage::Recovering { .. }
+        | Stage::LoggingIn(_)
+        | Stage::LoggedIn { .. } => Err(Refusal::SessionRequired),
     }
 }
 

@@ -33,7 +33,9 @@ pub(super) enum Stage {
     Registering { name: Name },
     /// It may finish a login.
     LoggingIn(Box<Login>),
-    /// It knows the password and may add one device.
+    /// It has the account's root and may set a new password, a new S and a new device.
+    Recovering { account: AccountId, name: Name },
+    /// It knows the password and may add one device, or change the password.
     LoggedIn { account: AccountId, name: Name },
     /// It is a device of an account.
     Proved(Proof),

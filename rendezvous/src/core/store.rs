@@ -190,6 +190,26 @@ pub trait AccountStore {
     /// # Errors
     /// [`StoreError`].
     fn add_device(&mut self, device: DeviceId, known: KnownDevice) -> Stored<()>;
+    /// Notes that a session of a device began or ended.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn note_seen(&mut self, device: DeviceId, at_unix_s: u64) -> Stored<()>;
+    /// When a session of each device of an account last began or ended, in Unix seconds.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn seen(&mut self, account: AccountId) -> Stored<Vec<(DeviceId, u64)>>;
+    /// Replaces what a login is checked against: the OPAQUE registration record, and S sealed for who knows the password.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn set_credentials(
+        &mut self,
+        account: AccountId,
+        registration: &[u8],
+        wrapped: &WrappedKey,
+    ) -> Stored<()>;
     /// Ends the use of a device; its mailbox and prekeys are gone.
     ///
     /// # Errors

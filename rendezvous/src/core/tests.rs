@@ -1,6 +1,7 @@
 //! The rules at work, on a real SQLite database in memory.
 
 mod contacts;
+mod devices;
 mod letters;
 mod proofs;
 mod relayed;

@@ -102,6 +102,37 @@ impl AccountStore for Tx<'_> {
         Ok(())
     }
 
+    fn note_seen(&mut self, device: DeviceId, at_unix_s: u64) -> Stored<()> {
+        let mut statement =
+            self.tx.prepare_cached("UPDATE device SET seen_at_unix_s = ? WHERE id = ?").map_err(failed)?;
+        statement.execute((int(at_unix_s), device.as_bytes())).map_err(failed)?;
+        Ok(())
+    }
+
+    fn seen(&mut self, account: AccountId) -> Stored<Vec<(DeviceId, u64)>> {
+        let mut statement = self
+            .tx
+            .prepare_cached("SELECT id, seen_at_unix_s FROM device WHERE account = ?")
+            .map_err(failed)?;
+        let rows =
+            statement.query_map([account.0], |row| Ok((DeviceId::new(row.get(0)?), count(row.get(1)?))));
+        rows.and_then(Iterator::collect).map_err(failed)
+    }
+
+    fn set_credentials(
+        &mut self,
+        account: AccountId,
+        registration: &[u8],
+        wrapped: &WrappedKey,
+    ) -> Stored<()> {
+        let mut statement = self
+            .tx
+            .prepare_cached("UPDATE account SET registration = ?, wrapped = ? WHERE id = ?")
+            .map_err(failed)?;
+        statement.execute((registration, wrapped.as_slice(), account.0)).map_err(failed)?;
+        Ok(())
+    }
+
     fn remove_device(&mut self, device: DeviceId) -> Stored<()> {
         let mut statement = self.tx.prepare_cached("DELETE FROM device WHERE id = ?").map_err(failed)?;
         statement.execute([device.as_bytes()]).map_err(failed)?;

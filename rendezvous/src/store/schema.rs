@@ -4,7 +4,7 @@ use rusqlite::Connection;
 use thiserror::Error;
 
 /// Every version of the schema, as the step that leads to it from the one before. Steps are never changed once released.
-const MIGRATIONS: [&str; 1] = [include_str!("0001.sql")];
+const MIGRATIONS: [&str; 2] = [include_str!("0001.sql"), include_str!("0002.sql")];
 
 /// Why the database could not be opened.
 #[derive(Debug, Error)]
@@ -66,9 +66,10 @@ mod tests {
         let mut connection = Connection::open_in_memory().unwrap();
         connection.pragma_update(None, "user_version", 99).unwrap();
         let error = prepare(&mut connection).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "the database has version 99, this program knows up to 1: update the program"
+        let expected = format!(
+            "the database has version 99, this program knows up to {}: update the program",
+            MIGRATIONS.len()
         );
+        assert_eq!(error.to_string(), expected);
     }
 }

@@ -8,6 +8,7 @@ use hobnob_wire::limits::RANGE_BYTES;
 use hobnob_wire::link::{self, LinkFrame};
 use hobnob_wire::noise::{Responder, open_signal, signal_context};
 use hobnob_wire::record::{HEADER_BYTES, Protection, RecordHeader, RecordReader, RecordWriter};
+use hobnob_wire::safety::SafetyNumber;
 use hobnob_wire::seal::Direction;
 use hobnob_wire::session::ClientFrame;
 use hobnob_wire::transfer::{ManifestHasher, RangeCoding, RangeTrailer, StreamHeader};
@@ -68,7 +69,32 @@ fn signatures() -> Vec<Vector> {
         ),
         signed("signature session", "seed 32 bytes 03, over the tag and `message`", Purpose::Session),
         signed("signature prekey", "seed 32 bytes 03, over the tag and `message`", Purpose::Prekey),
+        signed("signature renewal", "seed 32 bytes 03, over the tag and `message`", Purpose::Renewal),
+        signed("signature recovery", "seed 32 bytes 03, over the tag and `message`", Purpose::Recovery),
     ]
+}
+
+/// Computed from the formula of the page: no function of ours but BLAKE3 takes part.
+fn safety_number() -> Vector {
+    let half = |name: &str, seed| {
+        let root = signing(seed).verify_key();
+        let mut hasher = blake3::Hasher::new_derive_key("hobnob 1 safety number");
+        hasher.update(&[root.as_bytes(), name.as_bytes()].concat());
+        let mut bytes = [0; 30];
+        hasher.finalize_xof().fill(&mut bytes);
+        let group = |b: &[u8]| u64::from_be_bytes([0, 0, 0, b[0], b[1], b[2], b[3], b[4]]) % 100_000;
+        bytes.chunks(5).map(|bytes| format!("{:05}", group(bytes))).collect::<String>()
+    };
+    let mut halves = [half("alice@example.org", ROOT), half("bob@example.org", 7)];
+    halves.sort();
+    let (ours, theirs) = (signing(ROOT).verify_key(), signing(7).verify_key());
+    let number = SafetyNumber::of((&alice(), &ours), (&bob(), &theirs));
+    assert_eq!(number.digits(), halves.concat());
+    vector(
+        "safety number",
+        "of alice@example.org, root of seed 32 bytes 01, and bob@example.org, root of seed 32 bytes 07, in ASCII",
+        halves.concat(),
+    )
 }
 
 fn hashes() -> Vec<Vector> {
@@ -97,6 +123,7 @@ fn hashes() -> Vec<Vector> {
     vec![
         vector("device id", "of the device", *DeviceId::of(&device().signing).as_bytes()),
         vector("certificate hash", "of the certificate", certificate().hash()),
+        safety_number(),
         vector("entry hash", "of the entry, which is also the head of the device list", head.hash),
         vector("manifest digest", "of the one part `manifest part / folder and file`", digest.finish()),
         vector("slice hash 0", "1048576 zero bytes at offset 0 of a file of 1048577", ranges[0].hash),

@@ -83,6 +83,17 @@ pub(crate) fn device_list() -> DeviceList {
     DeviceList { certificate: certificate(), entries: List::new(vec![signed_entry()]).unwrap() }
 }
 
+/// The list after its owner has lost the password.
+pub(crate) fn renewed_list() -> DeviceList {
+    let DeviceList { certificate, entries } = device_list();
+    let place = device_list().verify().unwrap().next();
+    let renewal = SignedEntry::renew(&signing(ROOT), place, 1_700_000_002, signing(6).verify_key()).unwrap();
+    let list =
+        DeviceList { certificate, entries: List::new([entries.into_vec(), vec![renewal]].concat()).unwrap() };
+    assert_eq!(list.verify().unwrap().self_signing(), signing(6).verify_key());
+    list
+}
+
 /// A signature of the right form; examples of frames do not verify it.
 pub(crate) fn signature() -> Signature {
     Signature::from_bytes(&[0x55; 64])

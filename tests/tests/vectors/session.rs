@@ -1,6 +1,6 @@
 //! Examples of what peers and rendezvous say to each other.
 
-use hobnob_wire::account::{AccountAnswer, AccountRequest};
+use hobnob_wire::account::{AccountAnswer, AccountRequest, Arrival, Sighting};
 use hobnob_wire::bounded::List;
 use hobnob_wire::contact::{ContactChange, ContactRequest, Pending, Subscription};
 use hobnob_wire::datagram::{AllocationId, Channel, DatagramKey};
@@ -18,14 +18,15 @@ use crate::people::*;
 variants! {
     ClientFrame: Request, Resume, MailboxAck;
     Request: Account, Contact, Presence, Mailbox, Signal;
-    AccountRequest: RegisterStart, RegisterFinish, LoginStart, LoginFinish, AppendEntry, Authenticate, Devices;
+    AccountRequest: RegisterStart, RegisterFinish, LoginStart, LoginFinish, AppendEntry, Authenticate, Devices,
+        RecoverStart, RecoverFinish, PasswordStart, PasswordFinish, Sightings;
     ContactRequest: Ask, Accept, Reject, Remove;
     MailboxRequest: Deposit, PublishPrekeys, ClaimPrekey;
     ServerFrame: Answer, Refused, Push;
     Answer: Done, Account, Prekey, Signalled;
-    AccountAnswer: Challenge, LoggedIn, Welcome, Devices, Done;
-    Push: Contact, RosterComplete, Presence, DevicesChanged, Letter, Signal, Relay, PrekeysLow;
-    DeviceOperation: Add, Revoke;
+    AccountAnswer: Challenge, LoggedIn, Welcome, Devices, Done, Recovering, Sightings;
+    Push: Contact, RosterComplete, Presence, DevicesChanged, Letter, Signal, Relay, PrekeysLow, Arrived;
+    DeviceOperation: Add, Revoke, Rename, Renew;
 }
 
 pub(crate) fn vectors() -> Vec<Vector> {
@@ -33,7 +34,17 @@ pub(crate) fn vectors() -> Vec<Vector> {
         frames("client_frame", client_frames()),
         frames("server_frame", server_frames()),
         frames("device_list", device_entries()),
-        frames("device_list", vec![("one device", "the certificate and the one entry", device_list())]),
+        frames(
+            "device_list",
+            vec![
+                ("one device", "the certificate and the one entry", device_list()),
+                (
+                    "renewed",
+                    "the same, and an entry at 1700000002 by which the root renews S to the key of seed 32 bytes 06",
+                    renewed_list(),
+                ),
+            ],
+        ),
     ]
     .concat()
 }
@@ -96,6 +107,37 @@ fn account_requests() -> Vec<Example<AccountRequest>> {
             AccountRequest::Authenticate { address: alice(), device: device_id(), signature: signature() },
         ),
         ("devices", "request 1: bob@example.org", AccountRequest::Devices { address: bob() }),
+        (
+            "recover start",
+            "request 1: name alice, OPAQUE version 1, message 010203, a signature of 64 bytes 55",
+            AccountRequest::RecoverStart {
+                name: name(),
+                opaque_version: opaque::VERSION,
+                message: bytes(&[1, 2, 3]),
+                signature: signature(),
+            },
+        ),
+        (
+            "recover finish",
+            "request 1: message 010203, the entry twice, wrapped key 0405",
+            AccountRequest::RecoverFinish {
+                message: bytes(&[1, 2, 3]),
+                renewal: signed_entry(),
+                entry: signed_entry(),
+                wrapped: bytes(&[4, 5]),
+            },
+        ),
+        (
+            "password start",
+            "request 1: OPAQUE version 1, message 010203",
+            AccountRequest::PasswordStart { opaque_version: opaque::VERSION, message: bytes(&[1, 2, 3]) },
+        ),
+        (
+            "password finish",
+            "request 1: message 010203, wrapped key 0405",
+            AccountRequest::PasswordFinish { message: bytes(&[1, 2, 3]), wrapped: bytes(&[4, 5]) },
+        ),
+        ("sightings", "request 1", AccountRequest::Sightings),
     ]
 }
 
@@ -205,6 +247,16 @@ fn account_answers() -> Vec<Example<AccountAnswer>> {
             AccountAnswer::Devices { address: alice(), list: device_list() },
         ),
         ("account done", "request 1", AccountAnswer::Done),
+        (
+            "recovering",
+            "request 1: message 010203, the device list",
+            AccountAnswer::Recovering { message: bytes(&[1, 2, 3]), list: device_list() },
+        ),
+        (
+            "account sightings",
+            "request 1: the device, seen at 1700000000, here from 192.0.2.0/24",
+            AccountAnswer::Sightings { sightings: List::new(vec![sighting()]).unwrap() },
+        ),
     ]
 }
 
@@ -264,6 +316,15 @@ fn pushes() -> Vec<Example<Push>> {
             }),
         ),
         ("push prekeys low", "3 left", Push::PrekeysLow { left: 3 }),
+        (
+            "push arrived",
+            "the device from 192.0.2.0/24 at 1700000000",
+            Push::Arrived(Arrival {
+                device: device_id(),
+                place: text("192.0.2.0/24"),
+                at_unix_s: 1_700_000_000,
+            }),
+        ),
     ]
 }
 
@@ -275,14 +336,27 @@ fn device_entries() -> Vec<Example<DeviceEntry>> {
         at_unix_s: 1_700_000_001,
         operation: DeviceOperation::Revoke(device_id()),
     };
+    let rename = DeviceEntry {
+        operation: DeviceOperation::Rename { device: device_id(), name: text("old laptop") },
+        ..revoke.clone()
+    };
+    let renew = DeviceEntry { operation: DeviceOperation::Renew(signing(6).verify_key()), ..revoke.clone() };
     every(vec![
         ("add", "seq 0 after the certificate, at 1700000000: the device", add.operation.clone()),
         ("revoke", "", revoke.operation.clone()),
+        ("rename", "", rename.operation.clone()),
+        ("renew", "", renew.operation.clone()),
     ]);
     vec![
         ("add", "seq 0, after the certificate, at 1700000000, the device joins", add),
         ("revoke", "seq 1, after 32 bytes 66, at 1700000001, the device leaves", revoke),
+        ("rename", "seq 1, after 32 bytes 66, at 1700000001, the device is called `old laptop`", rename),
+        ("renew", "seq 1, after 32 bytes 66, at 1700000001, S is the key of seed 32 bytes 06", renew),
     ]
+}
+
+fn sighting() -> Sighting {
+    Sighting { device: device_id(), seen_at_unix_s: 1_700_000_000, here: Some(text("192.0.2.0/24")) }
 }
 
 fn channel() -> Channel {

@@ -31,6 +31,10 @@ impl Engine {
                 self.command_answered(turn, command, result.map(drop));
                 Ok(())
             }
+            Some(Asked::Sightings(command)) => self.sightings_answered(turn, command, result),
+            Some(Asked::Append(command, entry)) => {
+                self.append_answered(turn, (command, *entry), result.map(drop))
+            }
             Some(Asked::Devices(address)) => self.devices_answered(turn, &address, result),
             Some(Asked::Prekey(address, device)) => self.prekey_answered(turn, (&address, device), result),
             Some(Asked::Deposit(letter, to, devices)) => {

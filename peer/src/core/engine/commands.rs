@@ -30,7 +30,7 @@ impl Engine {
         command: Command,
     ) -> Result<(), S::Error> {
         let result = match command {
-            Command::Status => Ok(Reply::Status(self.status())),
+            Command::Status => Ok(Reply::Status(self.status(turn)?)),
             Command::Contacts => Ok(Reply::Contacts(self.contact_views())),
             Command::ContactAdd { address, text } => {
                 self.change_contact(turn, id, Change::Add(address, text));
@@ -62,6 +62,8 @@ impl Engine {
             Command::Letter { id } => self.letter(turn, id)?,
             Command::MarkRead { with } => self.mark_read(turn, &with)?,
             Command::Typing { to, active } => self.typing(turn, &to, active)?,
+            Command::Devices(command) => return self.device_command(turn, id, command),
+            Command::Trust(command) => self.trust_command(turn, &command)?,
             Command::Config => Ok(Reply::Config(settings::all(turn.store)?)),
             Command::ConfigSet { key, value } => self.configure(turn, &key, &value)?,
             Command::FileSend { ref to, .. } if self.may_write(to).is_err() => self.may_write(to),
@@ -82,12 +84,6 @@ impl Engine {
         };
         turn.reply(id, result);
         Ok(())
-    }
-
-    fn status(&self) -> crate::core::view::StatusView {
-        let mut status = self.session.view(&self.keys);
-        status.links = self.links.views();
-        status
     }
 
     fn contact_views(&self) -> Vec<crate::core::view::ContactView> {

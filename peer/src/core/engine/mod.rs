@@ -6,6 +6,7 @@
 //! | `answers` | what the rendezvous answers |
 //! | `pushes` | what the rendezvous says unasked |
 //! | `peers` | what links bring |
+//! | `devices` | own devices, and whom the user trusts |
 //! | `overlay` | what the overlay brings |
 //! | `files` | what transfers ask and get |
 //! | `chats` | what users ask about letters and chats |
@@ -13,6 +14,7 @@
 mod answers;
 mod chats;
 mod commands;
+mod devices;
 mod files;
 mod overlay;
 mod peers;
@@ -29,6 +31,7 @@ use thiserror::Error;
 
 use super::chat::Chat;
 use super::contact::Contacts;
+use super::devices::Devices;
 use super::effect::Effect;
 use super::event::Event;
 use super::input::Input;
@@ -70,6 +73,7 @@ pub struct Engine {
     keys: Keyring,
     session: Session,
     contacts: Contacts,
+    devices: Devices,
     outbox: Outbox,
     chat: Chat,
     links: Links,
@@ -97,6 +101,7 @@ impl Engine {
             keys: Keyring { identity, olm, trust: Trust::default() },
             session: Session::open(store)?,
             contacts: Contacts::open(store)?,
+            devices: Devices::default(),
             outbox: Outbox::default(),
             chat: Chat::new(),
             links: Links::new(settings::paths(store)?),
@@ -259,7 +264,7 @@ impl Engine {
                 self.session.went_down(turn, text);
                 return Ok(());
             }
-            Verdict::Same | Verdict::Renewed | Verdict::Newer => {}
+            Verdict::Same | Verdict::Renewed | Verdict::Newer => self.devices_renewed(turn, &own)?,
         }
         self.session.came_up(turn, &mut self.keys)?;
         self.outbox.session_up();
@@ -287,14 +292,19 @@ impl Engine {
         address: &Address,
         verdict: Verdict,
     ) -> Result<(), S::Error> {
+        let renewed = matches!(verdict, Verdict::Renewed);
+        let verified = self.retrust(turn, address)?;
         match verdict {
             Verdict::Stopped(text) => self.stopped(turn, address, text),
             Verdict::StillStopped => {}
             Verdict::Newer => ask_devices(turn, address),
             Verdict::Same | Verdict::Renewed => {
                 self.overlay.contacts_changed();
-                if self.contacts.warn(address, None) {
+                if self.contacts.warn(address, None) || verified {
                     self.contact_event(turn, address);
+                }
+                if renewed {
+                    self.devices_renewed(turn, address)?;
                 }
                 readdress(turn, &mut self.keys, address)?;
                 let arrived = self.desk().reopen(turn, address)?;

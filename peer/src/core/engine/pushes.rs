@@ -47,6 +47,7 @@ impl Engine {
             Push::Signal(delivery) => self.links.signalled(turn, &mut self.keys, &self.contacts, &delivery),
             // For whoever finds paths; the shell passes it on.
             Push::Relay(_) => Ok(()),
+            Push::Arrived(arrival) => self.device_arrived(turn, arrival),
             Push::PrekeysLow { left } => self.session.prekeys_low(turn, &mut self.keys, left),
         }
     }

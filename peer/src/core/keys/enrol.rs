@@ -5,7 +5,7 @@
 use hobnob_wire::account::WrappedKey;
 use hobnob_wire::bounded::Text;
 use hobnob_wire::device::{
-    Device, DeviceEntry, DeviceList, DeviceOperation, ListError, RootCertificate, SignedEntry,
+    Device, DeviceEntry, DeviceList, DeviceOperation, ListError, RootCertificate, SignedEntry, VerifiedList,
 };
 use hobnob_wire::invite::Invite;
 use hobnob_wire::keys::{SigningKey, VerifyKey};
@@ -19,6 +19,7 @@ use super::olm::{OlmAccount, OlmError};
 use super::recovery::RecoveryCode;
 use super::trust::Pinned;
 use super::wrap::{WrapError, unwrap, wrap};
+use crate::core::devices::extended;
 use crate::core::store::Store;
 use crate::core::time::Entropy;
 
@@ -95,6 +96,14 @@ struct Place {
     at_unix_s: u64,
 }
 
+impl Place {
+    /// The end of a list.
+    fn after(list: &VerifiedList, at_unix_s: u64) -> Self {
+        let (seq, previous) = list.next();
+        Self { root: list.root(), seq, previous, at_unix_s }
+    }
+}
+
 fn device(
     name: &str,
     place: &Place,
@@ -153,6 +162,21 @@ pub struct LoggedIn<'a> {
     pub export_key: &'a [u8],
 }
 
+impl LoggedIn<'_> {
+    /// The list, checked, and S, which belongs to it.
+    ///
+    /// # Errors
+    /// [`EnrolError`] when what the rendezvous gave does not hang together.
+    pub fn open(&self) -> Result<(VerifiedList, SigningKey), EnrolError> {
+        let verified = self.list.verify()?;
+        let self_signing = unwrap(self.wrapped, self.export_key)?;
+        if self_signing.verify_key() != verified.self_signing() {
+            return Err(EnrolError::Foreign);
+        }
+        Ok((verified, self_signing))
+    }
+}
+
 /// Makes a further device, called `name`, of an account.
 ///
 /// # Errors
@@ -163,13 +187,63 @@ pub fn new_device(
     at_unix_s: u64,
     entropy: &mut impl Entropy,
 ) -> Result<NewDevice, EnrolError> {
-    let verified = login.list.verify()?;
-    let self_signing = unwrap(login.wrapped, login.export_key)?;
-    if self_signing.verify_key() != login.list.certificate.self_signing {
+    let (verified, self_signing) = login.open()?;
+    device(name, &Place::after(&verified, at_unix_s), &self_signing, entropy)
+}
+
+/// An entry that changes what is in a list: a revocation or a new name, signed with S.
+///
+/// # Errors
+/// [`EnrolError::Foreign`] when S is not the list's, or another when it cannot be encoded, which does not happen.
+pub fn change(
+    list: &VerifiedList,
+    self_signing: &SigningKey,
+    operation: DeviceOperation,
+    at_unix_s: u64,
+) -> Result<SignedEntry, EnrolError> {
+    if self_signing.verify_key() != list.self_signing() {
         return Err(EnrolError::Foreign);
     }
-    let (seq, previous) = verified.next();
-    device(name, &Place { root: verified.root(), seq, previous, at_unix_s }, &self_signing, entropy)
+    let (seq, previous) = list.next();
+    let entry = DeviceEntry { seq, previous, at_unix_s, operation };
+    Ok(SignedEntry::sign(&entry, self_signing, None)?)
+}
+
+/// An account whose password was lost, with a new S and a further device, not yet kept.
+#[derive(Debug)]
+pub struct RecoveredAccount {
+    /// The root A names the new S.
+    pub renewal: SignedEntry,
+    /// The new S for later devices.
+    pub wrapped: WrappedKey,
+    /// The new S.
+    pub self_signing: SigningKey,
+    /// The device.
+    pub device: NewDevice,
+}
+
+/// Makes a new S and a further device, called `name`, of the account whose root is `root`. `export_key` is what
+/// OPAQUE's registration of the new password yielded.
+///
+/// # Errors
+/// [`EnrolError`] when the list is not that account's.
+pub fn recovered_account(
+    name: &str,
+    (root, list): (&SigningKey, &DeviceList),
+    export_key: &[u8],
+    at_unix_s: u64,
+    entropy: &mut impl Entropy,
+) -> Result<RecoveredAccount, EnrolError> {
+    let verified = list.verify()?;
+    if verified.root() != root.verify_key() {
+        return Err(EnrolError::Foreign);
+    }
+    let self_signing = SigningKey::from_seed(&seed(entropy));
+    let renewal = SignedEntry::renew(root, verified.next(), at_unix_s, self_signing.verify_key())?;
+    let renewed = extended(list, renewal.clone()).ok_or(EnrolError::List(ListError::Size))?.verify()?;
+    let device = device(name, &Place::after(&renewed, at_unix_s), &self_signing, entropy)?;
+    let wrapped = wrap(&self_signing, export_key, entropy)?;
+    Ok(RecoveredAccount { renewal, wrapped, self_signing, device })
 }
 
 impl NewDevice {

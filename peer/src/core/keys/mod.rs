@@ -5,6 +5,7 @@ pub mod identity;
 pub mod olm;
 pub mod recovery;
 pub mod trust;
+pub mod verification;
 pub mod wrap;
 
 use self::olm::OlmAccount;

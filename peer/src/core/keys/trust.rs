@@ -20,13 +20,24 @@ pub struct Pinned {
     pub list: DeviceList,
     /// Why nothing goes to or comes from this account.
     pub warning: Option<String>,
+    /// A, as it was when the user compared safety numbers.
+    pub verified: Option<VerifyKey>,
+    /// The list of another identity under the same address, which waits for the user's decision.
+    pub offered: Option<DeviceList>,
 }
 
 impl Pinned {
     /// First sight.
     #[must_use]
     pub fn first(list: &DeviceList, verified: &VerifiedList) -> Self {
-        Self { root: verified.root(), head: verified.head(), list: list.clone(), warning: None }
+        Self {
+            root: verified.root(),
+            head: verified.head(),
+            list: list.clone(),
+            warning: None,
+            verified: None,
+            offered: None,
+        }
     }
 }
 
@@ -61,7 +72,15 @@ pub struct Trust {
 /// What happened, and what to do, for the user.
 fn explain(address: &Address, error: ListError) -> String {
     let what = match error {
-        ListError::Root => format!("The account {address} suddenly has another root key."),
+        ListError::Root => {
+            return format!(
+                "The account {address} suddenly has another root key. Either its owner has set it up anew, or \
+                 somebody, perhaps the rendezvous, tries to pass for them. Nothing is sent to {address} and its \
+                 letters are held back until you have decided. Ask its owner by another way, compare the new \
+                 number with `hobnob verify {address}`, and only if it is the same accept it with \
+                 `hobnob contact trust {address}`."
+            );
+        }
         ListError::Rollback { known, offered } => {
             format!("The device list of {address} was rolled back from entry {known} to {offered}.")
         }
@@ -147,7 +166,7 @@ impl Trust {
     ) -> Result<Verdict, S::Error> {
         let verified = match list.verify() {
             Ok(verified) => verified,
-            Err(error) => return self.stop(store, address, error),
+            Err(error) => return self.stop(store, address, (error, None)),
         };
         let Some(known) = self.load(store, address)? else {
             // What was pinned counts also when the list kept with it is damaged.
@@ -162,7 +181,9 @@ impl Trust {
             return Ok(Verdict::Renewed);
         };
         if let Err(error) = verified.continues(&known.pinned.root, &known.pinned.head) {
-            return self.stop(store, address, error);
+            // The owner may have set up the account anew; nothing else is for the user to decide.
+            let offered = (error == ListError::Root).then_some(list);
+            return self.stop(store, address, (error, offered));
         }
         if known.verified.head() == verified.head() && known.pinned.warning.is_none() {
             return Ok(Verdict::Same);
@@ -170,6 +191,7 @@ impl Trust {
         known.pinned.head = verified.head();
         known.pinned.list = list.clone();
         known.pinned.warning = None;
+        known.pinned.offered = None;
         known.verified = verified;
         store.put_pin(address, &known.pinned)?;
         Ok(Verdict::Renewed)
@@ -198,7 +220,7 @@ impl Trust {
                 }
                 Ok(Verdict::Newer)
             }
-            Err(error) => self.stop(store, address, error),
+            Err(error) => self.stop(store, address, (error, None)),
         }
     }
 
@@ -236,30 +258,38 @@ impl Trust {
     /// The store's.
     pub fn forged_prekey<S: Store>(&mut self, store: &mut S, address: &Address) -> Result<Verdict, S::Error> {
         let what = format!("The rendezvous handed out a key for {address} that its device did not sign.");
-        self.distrust(store, address, warning(&what, address))
+        self.distrust(store, address, (warning(&what, address), None))
     }
 
     fn stop<S: Store>(
         &mut self,
         store: &mut S,
         address: &Address,
-        error: ListError,
+        (error, offered): (ListError, Option<&DeviceList>),
     ) -> Result<Verdict, S::Error> {
-        self.distrust(store, address, explain(address, error))
+        self.distrust(store, address, (explain(address, error), offered))
     }
 
     fn distrust<S: Store>(
         &mut self,
         store: &mut S,
         address: &Address,
-        text: String,
+        (text, offered): (String, Option<&DeviceList>),
     ) -> Result<Verdict, S::Error> {
         // An account never seen before has nothing to stop: its devices stay unknown.
         let Some(known) = self.load(store, address)? else {
             return Ok(Verdict::Stopped(text));
         };
         let before = known.pinned.warning.replace(text.clone());
+        if let Some(offered) = offered {
+            known.pinned.offered = Some(offered.clone());
+        }
         store.put_pin(address, &known.pinned)?;
         Ok(if before.is_some() { Verdict::StillStopped } else { Verdict::Stopped(text) })
+    }
+
+    /// What is remembered of an account is read anew.
+    pub(super) fn forget(&mut self, address: &Address) {
+        self.known.remove(address);
     }
 }

@@ -85,6 +85,10 @@ impl Desk<'_> {
         let mut arrived = Vec::new();
         for incoming in turn.store.take_parked(author)? {
             let known = self.keys.trust.list(turn.store, author)?;
+            if known.is_some_and(|list| list.was_revoked(incoming.device)) {
+                Self::keep_revoked(turn, &incoming)?;
+                continue;
+            }
             if known.is_some_and(|list| list.device(incoming.device).is_none()) {
                 self.keep_unopened(turn, &incoming)?;
                 continue;
@@ -129,6 +133,21 @@ impl Desk<'_> {
         let text = format!(
             "A letter from {address} could not be opened with the keys of this device. It is kept. Ask \
              {address} to send it again. ({letter})"
+        );
+        turn.event(Event::Warning { address, text });
+        Ok(())
+    }
+
+    /// The author has revoked the device that sent the letter: whoever has the device now may have written it.
+    fn keep_revoked<S: Store, E: Entropy>(
+        turn: &mut Turn<'_, S, E>,
+        incoming: &Incoming,
+    ) -> Result<(), S::Error> {
+        turn.store.park(incoming, Parked::Unopened)?;
+        let (address, letter) = (incoming.from.clone(), incoming.letter);
+        let text = format!(
+            "A letter came from a device that {address} has revoked. It is kept and not shown, because somebody \
+             else may have written it. If it matters, ask {address} to send it again. ({letter})"
         );
         turn.event(Event::Warning { address, text });
         Ok(())

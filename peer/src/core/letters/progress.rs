@@ -72,8 +72,17 @@ pub(super) fn fail<S: Store, E: Entropy>(
     key: (LetterId, DeviceId),
     refusal: Refusal,
 ) -> Result<(), S::Error> {
-    let words = refusal.to_string();
-    turn.store.set_letter_state(own, key.0, LetterState::Failed, Some(&words))?;
+    fail_because(turn, own, key, &refusal.to_string())
+}
+
+/// A copy cannot be sent, for a reason in words.
+pub(super) fn fail_because<S: Store, E: Entropy>(
+    turn: &mut Turn<'_, S, E>,
+    own: &Address,
+    key: (LetterId, DeviceId),
+    words: &str,
+) -> Result<(), S::Error> {
+    turn.store.set_letter_state(own, key.0, LetterState::Failed, Some(words))?;
     advance(turn, own, key, LetterState::Failed)?;
     Ok(())
 }

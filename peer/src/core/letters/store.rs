@@ -195,6 +195,12 @@ pub trait OutboxStore: Fallible {
         sealed: &Sealed,
     ) -> Result<(), Self::Error>;
 
+    /// Letters with a copy for a device that is not known to be there.
+    ///
+    /// # Errors
+    /// The store's.
+    fn waiting_for(&mut self, device: DeviceId) -> Result<Vec<LetterId>, Self::Error>;
+
     /// Sealed copies that are neither in a mailbox nor on their device, oldest first.
     ///
     /// # Errors

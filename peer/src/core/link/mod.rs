@@ -24,6 +24,7 @@ use std::time::Duration;
 use hobnob_nat::core::agent::Policy;
 
 use hobnob_wire::close::LinkClose;
+use hobnob_wire::device::VerifiedList;
 use hobnob_wire::link::LinkHello;
 use hobnob_wire::{Address, DeviceId};
 
@@ -207,6 +208,19 @@ impl Links {
             turn.effect(Effect::CloseLink { link: *id, code });
         }
         self.attempts.forget(address);
+    }
+
+    /// Closes links to devices of an account that its list has no more.
+    pub(crate) fn close_revoked<S, E>(
+        &self,
+        turn: &mut Turn<'_, S, E>,
+        address: &Address,
+        list: &VerifiedList,
+    ) {
+        let revoked = |link: &Link| link.address == *address && list.device(link.device).is_none();
+        for (id, _) in self.links.iter().filter(|(_, link)| revoked(link)) {
+            turn.effect(Effect::CloseLink { link: *id, code: LinkClose::Revoked });
+        }
     }
 
     /// Closes links on which nothing was said for a while, unless `busy` or the other side relays for us.

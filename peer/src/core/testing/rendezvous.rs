@@ -6,7 +6,7 @@ use hobnob_wire::account::{AccountAnswer, AccountRequest, WrappedKey};
 use hobnob_wire::bounded::{List, Text};
 use hobnob_wire::contact::{ContactChange, ContactRequest, Pending, Subscription};
 use hobnob_wire::datagram::Channel;
-use hobnob_wire::device::{DeviceList, RootCertificate, SignedEntry};
+use hobnob_wire::device::{DeviceList, DeviceOperation, RootCertificate, SignedEntry};
 use hobnob_wire::mailbox::{Delivery, MailboxRequest, Prekey};
 use hobnob_wire::presence::{Availability, Presence, PresenceChange};
 use hobnob_wire::session::{Answer, Push, Request};
@@ -56,6 +56,8 @@ pub(crate) struct Rendezvous {
     pub(crate) relays: bool,
     /// A device whose mailbox is full.
     pub(crate) full: Option<DeviceId>,
+    /// Devices that were revoked, whose sessions end.
+    pub(crate) closed: Vec<DeviceId>,
     /// How every deposit is refused.
     pub(crate) refuse_deposits: Option<Refusal>,
 }
@@ -66,6 +68,17 @@ impl Rendezvous {
         let presence = Presence::default();
         let account = Account { list, roster: BTreeMap::new(), version: 0, presence };
         self.accounts.insert(address.clone(), account);
+    }
+
+    /// Puts another account in the place of one, with the same contacts, and tells whom it concerns.
+    pub(crate) fn replace(&mut self, address: &Address, certificate: RootCertificate, entry: SignedEntry) {
+        let account = self.accounts.get_mut(address).unwrap();
+        account.list = DeviceList { certificate, entries: List::new(vec![entry]).unwrap() };
+        let head = account.list.verify().unwrap().head();
+        let told: Vec<_> = account.roster.keys().cloned().collect();
+        for to in told {
+            self.push_to(&to, &Push::DevicesChanged { address: address.clone(), head });
+        }
     }
 
     /// Adds a device to an account and tells whom it concerns.
@@ -149,6 +162,16 @@ impl Rendezvous {
                 } else {
                     Err(Refusal::ItemNotFound)
                 }
+            }
+            Request::Account(AccountRequest::AppendEntry { entry }) => {
+                let operation = entry.entry().map_err(|_| Refusal::NotAcceptable)?.operation;
+                self.append(&who.0, entry);
+                if let DeviceOperation::Revoke(device) = operation {
+                    self.mailboxes.remove(&device);
+                    self.prekeys.remove(&device);
+                    self.closed.push(device);
+                }
+                Ok(Answer::Account(AccountAnswer::Done))
             }
             Request::Account(_) => Err(Refusal::NotAllowed),
             Request::Contact(request) => {

@@ -5,6 +5,7 @@ mod paths;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use hobnob_wire::device::DeviceOperation;
 use hobnob_wire::invite::{Invite, Pin};
 use hobnob_wire::keys::AgreementKey;
 use hobnob_wire::link::{LinkFrame, LinkHello};
@@ -16,11 +17,12 @@ use super::Counted;
 use super::overlay::Overlay;
 use super::rendezvous::Rendezvous;
 use crate::core::command::{Command, CommandError, CommandId, Reply};
+use crate::core::devices::DeviceCommand;
 use crate::core::effect::{Effect, ReachOrder};
 use crate::core::engine::Engine;
 use crate::core::event::Event;
 use crate::core::input::{Input, LinkId, RequestError};
-use crate::core::keys::enrol::{LoggedIn, NewDevice, new_account, new_device};
+use crate::core::keys::enrol::{LoggedIn, NewDevice, change, new_account, new_device};
 use crate::core::time::Now;
 use crate::core::transfer::TransferJob;
 use crate::core::view::LetterView;
@@ -108,6 +110,8 @@ pub(crate) struct World {
     pub(crate) latency: Duration,
     /// Whom signals reach only a second later than all else.
     pub(crate) signals_late: Option<usize>,
+    /// Whom the rendezvous does not tell that device lists change.
+    pub(crate) untold: Option<usize>,
     /// How devices find each other without the rendezvous.
     pub(crate) overlay: Overlay,
     queue: BTreeMap<(Duration, u64), Action>,
@@ -134,6 +138,7 @@ impl World {
             frames_lost: false,
             latency: LATENCY,
             signals_late: None,
+            untold: None,
             overlay: Overlay::default(),
             queue: BTreeMap::new(),
             count: 0,
@@ -169,6 +174,16 @@ impl World {
         self.keep(address, account.device, entropy)
     }
 
+    /// Somebody sets up the account of an address anew, with the same contacts. It is not connected yet.
+    pub(crate) fn replace_account(&mut self, address: &Address) -> usize {
+        let mut entropy = self.entropy();
+        let account = new_account("anew", &EXPORT_KEY, 0, &mut entropy).unwrap();
+        self.rendezvous.replace(address, account.certificate, account.device.entry.clone());
+        self.wrapped(address, account.wrapped);
+        self.flush();
+        self.keep(address.clone(), account.device, entropy)
+    }
+
     /// A further device of the account of `of`.
     pub(crate) fn add_device(&mut self, of: usize) -> usize {
         let address = self.nodes[of].address.clone();
@@ -180,6 +195,18 @@ impl World {
         self.rendezvous.append(&address, device.entry.clone());
         self.flush();
         self.keep(address, device, entropy)
+    }
+
+    /// The user of `by` changes the list of its account, with the password.
+    pub(crate) fn change_list(&mut self, by: usize, operation: DeviceOperation) {
+        let address = self.nodes[by].address.clone();
+        let list = self.rendezvous.list(&address);
+        let wrapped = self.rendezvous.wrapped[&address].clone();
+        let login = LoggedIn { wrapped: &wrapped, list: &list, export_key: &EXPORT_KEY };
+        let (list, self_signing) = login.open().unwrap();
+        let entry = change(&list, &self_signing, operation, 0).unwrap();
+        self.ask(by, Command::Devices(DeviceCommand::Append(Box::new(entry)))).unwrap();
+        self.run(Duration::from_secs(1));
     }
 
     fn wrapped(&mut self, address: &Address, wrapped: hobnob_wire::account::WrappedKey) {
@@ -491,11 +518,19 @@ impl World {
         for (device, push) in self.rendezvous.take_pushes() {
             let node = self.nodes.iter().position(|node| node.device == device && node.session);
             let Some(node) = node else { continue };
+            if self.untold == Some(node) && matches!(push, Push::DevicesChanged { .. }) {
+                continue;
+            }
             let is_late = self.signals_late == Some(node) && matches!(push, Push::Signal(_));
             let usual = self.latency;
             self.latency += if is_late { Duration::from_secs(1) } else { Duration::ZERO };
             self.tell(node, Input::Pushed(Box::new(push)));
             self.latency = usual;
+        }
+        for device in std::mem::take(&mut self.rendezvous.closed) {
+            if let Some(node) = self.nodes.iter().position(|node| node.device == device && node.session) {
+                self.disconnect(node);
+            }
         }
     }
 

@@ -177,6 +177,8 @@ impl Transfers {
             | Command::Letter { .. }
             | Command::MarkRead { .. }
             | Command::Typing { .. }
+            | Command::Devices(_)
+            | Command::Trust(_)
             | Command::Config
             | Command::ConfigSet { .. } => {
                 Err(CommandError::new(ErrorKind::Usage, "this command is not about files"))

@@ -91,7 +91,7 @@ fn a_block_of_addresses_has_a_limited_number_of_failures() {
 }
 
 /// Registers a name with the password "password"; gives back the session, which is then proved.
-fn register(world: &mut World, name: &str, seed: u8) -> SessionId {
+pub(super) fn register(world: &mut World, name: &str, seed: u8) -> SessionId {
     let session = world.open();
     let opaque = ClientRegistration::<Suite>::start(&mut random(), b"password").unwrap();
     let message = OpaqueMessage::new(opaque.message.serialize().to_vec()).unwrap();
