@@ -124,6 +124,7 @@ fn a_revoked_device_loses_its_links_and_gets_nothing_that_is_written_afterwards(
     assert_eq!(world.links(tablet), 0, "bob has closed it");
     let before = world.rendezvous.deposits.len();
     world.send(BOB, ALICE, "secret");
+    world.run(SECOND);
     world.send(ALICE, BOB, "carbon");
     world.run(2 * SECOND);
     assert_eq!(world.words(ALICE, BOB), ["to both", "over links", "secret", "carbon"]);
