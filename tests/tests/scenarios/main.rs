@@ -7,6 +7,7 @@
 mod contacts;
 mod control;
 mod devices;
+mod devices_trust;
 mod files;
 mod folders;
 mod helpers;
