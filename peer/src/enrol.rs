@@ -32,7 +32,9 @@ pub use self::recovery::{Recovered, recover};
 use self::talk::{Talk, welcome};
 use crate::core::command::{CommandError, ErrorKind};
 use crate::core::contact::refused;
-use crate::core::keys::enrol::{EnrolError as KeysError, KeepError, NewDevice, new_account, new_device};
+use crate::core::keys::enrol::{
+    EnrolError as KeysError, KeepError, NewDevice, new_account, new_device, published,
+};
 use crate::core::settings::PROXY;
 use crate::core::store::{KeyStore, SettingStore};
 use crate::driver::{SystemEntropy, unix_ms};
@@ -192,7 +194,7 @@ pub async fn register(
         wrapped: account.wrapped,
     };
     let welcome = welcome(talk.ask(finish).await?)?;
-    let address = keep(&mut database, account.device, welcome, way)?;
+    let address = settle(&mut database, &mut talk, account.device, (welcome, way)).await?;
     talk.end().await;
     Ok(Registered { address, recovery_code })
 }
@@ -213,7 +215,7 @@ pub async fn login(
     let device = new_device(&device_name(), &login.keys(), unix_ms() / 1000, &mut SystemEntropy)?;
     let append = AccountRequest::AppendEntry { entry: device.entry.clone() };
     let welcome = welcome(talk.ask(append).await?)?;
-    let address = keep(&mut database, device, welcome, way)?;
+    let address = settle(&mut database, &mut talk, device, (welcome, way)).await?;
     talk.end().await;
     Ok(address)
 }
@@ -232,7 +234,24 @@ async fn empty_home(home: &Path) -> Result<Database, EnrolError> {
     .await
 }
 
-/// Keeps a device that the rendezvous has welcomed.
+/// Keeps a device that the rendezvous has welcomed, and publishes its prekeys.
+async fn settle(
+    database: &mut Database,
+    talk: &mut Talk,
+    mut device: NewDevice,
+    (welcome, way): ((Address, DeviceList), Way<'_>),
+) -> Result<Address, EnrolError> {
+    let prekeys = device.prekeys()?;
+    let address = keep(database, device, welcome, way)?;
+    // When that fails it is done with the first session.
+    if talk.publish(prekeys).await.is_ok() {
+        let mut transaction = database.begin()?;
+        published(&mut transaction)?;
+        transaction.commit()?;
+    }
+    Ok(address)
+}
+
 fn keep(
     database: &mut Database,
     device: NewDevice,

@@ -11,7 +11,7 @@ use crate::bounded::{List, Opaque, Text};
 use crate::device::{DeviceList, RootCertificate, SignedEntry};
 use crate::ids::DeviceId;
 use crate::keys::Signature;
-use crate::limits::{DEVICES_MAX, OPAQUE_MESSAGE_BYTES_MAX, PLACE_BYTES_MAX, WRAPPED_KEY_BYTES_MAX};
+use crate::limits::{DEVICES_MAX, NETWORK_BYTES_MAX, OPAQUE_MESSAGE_BYTES_MAX, WRAPPED_KEY_BYTES_MAX};
 
 /// An OPAQUE message, serialized by `opaque-ke`.
 pub type OpaqueMessage = Opaque<OPAQUE_MESSAGE_BYTES_MAX>;
@@ -21,7 +21,7 @@ pub type WrappedKey = Opaque<WRAPPED_KEY_BYTES_MAX>;
 
 /// Where a session comes from, as the rendezvous sees it and no finer than a network: an address prefix, or
 /// `loopback`. For people, never for decisions.
-pub type Place = Text<PLACE_BYTES_MAX>;
+pub type Place = Text<NETWORK_BYTES_MAX>;
 
 /// When a device of one's own was last there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -37,7 +37,7 @@ pub const OPAQUE_MESSAGE_BYTES_MAX: usize = 512;
 /// The self-signing key wrapped for its owner.
 pub const WRAPPED_KEY_BYTES_MAX: usize = 128;
 /// Where a session comes from, in words: the longest prefix of IPv6 with its length is under 44 bytes.
-pub const PLACE_BYTES_MAX: usize = 48;
+pub const NETWORK_BYTES_MAX: usize = 48;
 
 /// Personal text of a contact request or of a removal.
 pub const CONTACT_TEXT_BYTES_MAX: usize = 2_000;

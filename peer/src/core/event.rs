@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::chat::view::LetterChange;
 use super::view::{
-    ChatView, ContactView, LetterState, LetterView, LinkView, NoticeView, PathView, SessionState, TransferView,
-    as_text,
+    ChatView, ContactView, LetterState, LetterView, LinkView, NoticeView, PathView, SessionState,
+    TransferView, as_text,
 };
 
 /// Something happened and is on disk.

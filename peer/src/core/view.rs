@@ -4,10 +4,10 @@
 use hobnob_wire::{Address, DeviceId, TransferId};
 use serde::{Deserialize, Serialize};
 
-pub use super::chat::view::{ChatView, DeviceStateView, LetterKind, LetterView, ScheduledView};
 mod devices;
 
 pub use self::devices::{DeviceView, NoticeView, Verification, VerificationView};
+pub use super::chat::view::{ChatView, DeviceStateView, LetterKind, LetterView, ScheduledView};
 
 /// How far a letter has come, in this order. Shown only once it is committed where it says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use super::opaque::NewPassword;
 use super::talk::{Talk, welcome};
-use super::{EnrolError, Way, device_name, empty_home, keep};
+use super::{EnrolError, Way, device_name, empty_home, settle};
 use crate::core::devices::extended;
 use crate::core::keys::RecoveryCode;
 use crate::core::keys::enrol::{EnrolError as KeysError, change, recovered_account};
@@ -63,7 +63,7 @@ pub async fn recover(
     let this = DeviceId::of(&keys.device.signing.verify_key());
     let (list, revoked) =
         if revoke_others { revoke(&mut talk, list, (&keys.self_signing, this)).await? } else { (list, 0) };
-    let address = keep(&mut database, keys.device, (address, list), way)?;
+    let address = settle(&mut database, &mut talk, keys.device, ((address, list), way)).await?;
     talk.end().await;
     Ok(Recovered { address, revoked })
 }

@@ -7,12 +7,14 @@ use hobnob_nat::{Endpoint, exporter};
 use hobnob_wire::account::{AccountAnswer, AccountRequest};
 use hobnob_wire::close::SessionClose;
 use hobnob_wire::device::DeviceList;
+use hobnob_wire::mailbox::MailboxRequest;
 use hobnob_wire::session::{Answer, ClientFrame, EXPORTER_LABEL, Request, ServerFrame};
-use hobnob_wire::{Address, Refusal, RequestId, codec};
+use hobnob_wire::{Address, List, Refusal, RequestId, codec};
 use quinn::{RecvStream, SendStream, VarInt};
 use tokio::time::timeout;
 
 use super::{EnrolError, Way};
+use crate::core::keys::olm::NewPrekeys;
 use crate::net::connect::{Connector, Line};
 use crate::net::read_frame;
 
@@ -41,19 +43,40 @@ impl Talk {
     }
 
     pub(super) async fn ask(&mut self, request: AccountRequest) -> Result<AccountAnswer, EnrolError> {
+        match self.exchange(Request::Account(request)).await? {
+            Answer::Account(answer) => Ok(answer),
+            Answer::Done | Answer::Prekey(_) | Answer::Signalled { .. } => {
+                Err(EnrolError::Protocol("an answer to another question"))
+            }
+        }
+    }
+
+    /// Publishes the prekeys of the device that this session was let in as.
+    pub(super) async fn publish(&mut self, prekeys: NewPrekeys) -> Result<(), EnrolError> {
+        let one_time = List::new(prekeys.one_time)?;
+        let request = MailboxRequest::PublishPrekeys { fallback: prekeys.fallback, one_time };
+        match self.exchange(Request::Mailbox(request)).await? {
+            Answer::Done => Ok(()),
+            Answer::Account(_) | Answer::Prekey(_) | Answer::Signalled { .. } => {
+                Err(EnrolError::Protocol("no end of a publication"))
+            }
+        }
+    }
+
+    async fn exchange(&mut self, request: Request) -> Result<Answer, EnrolError> {
         timeout(ANSWER_WITHIN, self.try_ask(request)).await.map_err(|_| EnrolError::Lost)?
     }
 
-    async fn try_ask(&mut self, request: AccountRequest) -> Result<AccountAnswer, EnrolError> {
+    async fn try_ask(&mut self, request: Request) -> Result<Answer, EnrolError> {
         let asked = RequestId(self.next);
         self.next += 1;
-        let frame = ClientFrame::Request { id: asked, request: Request::Account(request) };
+        let frame = ClientFrame::Request { id: asked, request };
         let frame =
             codec::encode_prefixed(&frame).map_err(|_| EnrolError::Protocol("a request is too long"))?;
         self.send.write_all(&frame).await.map_err(|_| EnrolError::Lost)?;
         loop {
             match read_frame(&mut self.receive).await.map_err(|_| EnrolError::Lost)? {
-                ServerFrame::Answer { id, answer: Answer::Account(answer) } if id == asked => {
+                ServerFrame::Answer { id, answer } if id == asked => {
                     return Ok(answer);
                 }
                 ServerFrame::Refused { id, refusal } if id == asked => return Err(refused(refusal)),

@@ -14,7 +14,7 @@ fn au9_a_second_device_needs_only_the_password_and_both_are_there_at_once() {
     let mut tablet = world.second_home(&alice);
     assert_eq!(tablet.login().object()["address"], "alice@localhost");
     tablet.up();
-    let device = |person: &hobnob_tests::person::Person| person.ask(["status"])[0]["device"].clone();
+    let device = |person: &Person| person.ask(["status"])[0]["device"].clone();
     assert_ne!(device(&alice), device(&tablet));
     assert_eq!(alice.ask(["status"])[0]["session"], "up");
     tablet.until_contact(&bob, "the account's contact", |contact| {

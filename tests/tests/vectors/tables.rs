@@ -70,7 +70,7 @@ fn the_page_lists_every_limit() {
         DEVICE_NAME_BYTES_MAX,
         OPAQUE_MESSAGE_BYTES_MAX,
         WRAPPED_KEY_BYTES_MAX,
-        PLACE_BYTES_MAX,
+        NETWORK_BYTES_MAX,
         CONTACT_TEXT_BYTES_MAX,
         CONTACTS_MAX,
         STATUS_TEXT_BYTES_MAX,

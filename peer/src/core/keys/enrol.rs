@@ -15,7 +15,7 @@ use thiserror::Error;
 use zeroize::Zeroizing;
 
 use super::identity::Identity;
-use super::olm::{OlmAccount, OlmError};
+use super::olm::{NewPrekeys, OlmAccount, OlmError, PREKEYS_PUBLISHED};
 use super::recovery::RecoveryCode;
 use super::trust::Pinned;
 use super::wrap::{WrapError, unwrap, wrap};
@@ -247,6 +247,14 @@ pub fn recovered_account(
 }
 
 impl NewDevice {
+    /// Prekeys to be published once the device is kept, so that what others write meanwhile can be sealed to it.
+    ///
+    /// # Errors
+    /// [`EnrolError::Olm`].
+    pub fn prekeys(&mut self) -> Result<NewPrekeys, EnrolError> {
+        Ok(self.olm.prekeys(&self.signing, PREKEYS_PUBLISHED)?)
+    }
+
     /// Keeps the device in a store that has none, once the rendezvous has welcomed it with `address` and
     /// `list`.
     ///
@@ -278,4 +286,18 @@ impl NewDevice {
         store.set_olm_account(&olm).map_err(KeepError::Store)?;
         store.put_pin(&identity.address, &pin).map_err(KeepError::Store)
     }
+}
+
+/// Notes that the rendezvous has the prekeys of the device that a store holds.
+///
+/// # Errors
+/// [`KeepError`]; the transaction must not be committed then.
+pub fn published<S: Store>(store: &mut S) -> Result<(), KeepError<S::Error>> {
+    let Some(account) = store.olm_account().map_err(KeepError::Store)? else {
+        return Ok(());
+    };
+    let mut account = OlmAccount::from_pickle(&account).map_err(EnrolError::from)?;
+    account.mark_published();
+    let account = account.pickle().map_err(EnrolError::from)?;
+    store.set_olm_account(&account).map_err(KeepError::Store)
 }

@@ -34,6 +34,9 @@ const ACK_WAIT: Duration = Duration::from_secs(7);
 /// How long to wait after a refusal that may pass.
 const REFUSED_WAIT: Duration = Duration::from_secs(5);
 
+/// How long to wait before a device that has no prekeys yet is asked for again.
+const KEYLESS_WAIT: Duration = Duration::from_secs(10);
+
 /// How long to wait before a full mailbox is tried again.
 const FULL_WAIT: Duration = Duration::from_secs(60);
 
@@ -70,6 +73,8 @@ pub(crate) struct Outbox {
     /// Accounts whose devices were asked for in this session, so that a rendezvous that gives no list to
     /// trust is not asked for ever.
     asked: BTreeSet<Address>,
+    /// Devices that have published no prekeys yet, and when to ask again: new ones are on the list a moment before.
+    keyless: BTreeMap<DeviceId, Duration>,
     /// Copies whose deposit was refused because of one device among several: each goes alone now.
     alone: BTreeSet<Key>,
 }
@@ -101,7 +106,9 @@ impl Outbox {
         routes: Routes<'_>,
     ) -> Result<Vec<(Address, DeviceId)>, S::Error> {
         let may_ask = routes.session_up && self.paused_until.is_none();
-        seal_waiting(turn, keys, may_ask)?;
+        let (now, keyless) = (turn.now.monotonic, &self.keyless);
+        let may_claim = |device| may_ask && keyless.get(&device).is_none_or(|until| *until <= now);
+        seal_waiting(turn, keys, may_claim)?;
         if may_ask {
             for address in turn.store.unaddressed()? {
                 if self.asked.insert(address.clone()) {
@@ -255,6 +262,10 @@ impl Outbox {
             self.pause(turn.now.monotonic);
             return Ok(());
         }
+        if refusal == Refusal::ItemNotFound {
+            self.keyless.insert(device, turn.now.monotonic + KEYLESS_WAIT);
+            return Ok(());
+        }
         for letter in turn.store.unsealed(device, usize::MAX)? {
             fail(turn, own, (letter, device), refusal)?;
         }
@@ -286,6 +297,7 @@ impl Outbox {
     pub(crate) fn session_up(&mut self) {
         self.asked.clear();
         self.alone.clear();
+        self.keyless.clear();
         self.paused_until = None;
     }
 
@@ -347,6 +359,9 @@ impl Outbox {
             self.paused_until = None;
             changed = true;
         }
+        let keyless = self.keyless.len();
+        self.keyless.retain(|_, until| *until > now);
+        changed |= self.keyless.len() != keyless;
         let before = self.flights.len();
         self.flights.retain(|_, flight| !matches!(flight, Flight::Held { until } if *until <= now));
         changed || self.flights.len() != before
@@ -359,7 +374,8 @@ impl Outbox {
             Flight::Held { until } => Some(*until),
             Flight::Overdue { .. } | Flight::Mailbox => None,
         };
-        self.flights.values().filter_map(due).chain(self.paused_until).min()
+        let keyless = self.keyless.values().copied();
+        self.flights.values().filter_map(due).chain(self.paused_until).chain(keyless).min()
     }
 }
 

@@ -23,11 +23,11 @@ use crate::core::turn::{Asked, Turn};
 /// Copies of one Olm session that may be out without word from the device.
 pub(crate) const WINDOW: usize = 32;
 
-/// Seals what can be sealed, and asks for the keys that are missing when the session is up.
+/// Seals what can be sealed, and asks for the keys of devices that are missing and `may_claim`.
 pub(crate) fn seal_waiting<S: Store, E: Entropy>(
     turn: &mut Turn<'_, S, E>,
     keys: &mut Keyring,
-    session_up: bool,
+    may_claim: impl Fn(DeviceId) -> bool,
 ) -> Result<(), S::Error> {
     let own = keys.identity.address.clone();
     let Some(head) = keys.trust.list(turn.store, &own)?.map(|list| list.head()) else {
@@ -43,7 +43,7 @@ pub(crate) fn seal_waiting<S: Store, E: Entropy>(
             }
             continue;
         }
-        if !seal_for(turn, keys, id, head)? && session_up {
+        if !seal_for(turn, keys, id, head)? && may_claim(id) {
             let claim = MailboxRequest::ClaimPrekey { address: address.clone(), device: id };
             turn.ask(Asked::Prekey(address, id), Request::Mailbox(claim));
         }
