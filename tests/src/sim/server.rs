@@ -9,7 +9,9 @@ use hobnob_rendezvous::core::{Effect, Input, Limits, Now, Rendezvous, SessionId}
 use hobnob_rendezvous::random::SystemRandom;
 use hobnob_rendezvous::store::Sqlite;
 use hobnob_wire::device::DeviceList;
-use hobnob_wire::{DeviceId, LetterId, Name};
+use hobnob_wire::mailbox::MailboxRequest;
+use hobnob_wire::session::{ClientFrame, Request, ServerFrame};
+use hobnob_wire::{DeviceId, LetterId, Name, RequestId};
 
 use super::DOMAIN;
 use super::disk::{Disk, Medium};
@@ -35,6 +37,37 @@ pub(super) struct Server {
     started: Duration,
     /// What its clock shows at the beginning of the world.
     pub(super) clock_unix_s: u64,
+    /// Letters that were deposited and not refused, in a transaction that was committed.
+    taken: BTreeSet<(LetterId, DeviceId)>,
+}
+
+/// A deposit that is being handled.
+struct Deposit {
+    session: SessionId,
+    id: RequestId,
+    letter: LetterId,
+    devices: Vec<DeviceId>,
+}
+
+impl Deposit {
+    fn of(input: &Input) -> Option<Self> {
+        if let Input::Said { session, frame, .. } = input
+            && let ClientFrame::Request { id, request: Request::Mailbox(request) } = frame
+            && let MailboxRequest::Deposit { letter, copies, .. } = request
+        {
+            let devices = copies.iter().map(|copy| copy.device).collect();
+            return Some(Self { session: *session, id: *id, letter: *letter, devices });
+        }
+        None
+    }
+
+    /// Whether an effect says that it is done.
+    fn is_answered(&self, effect: &Effect) -> bool {
+        if let Effect::Send { to, frame: ServerFrame::Answer { id, .. } } = effect {
+            return *id == self.id && to.contains(&self.session);
+        }
+        false
+    }
 }
 
 impl Server {
@@ -55,6 +88,7 @@ impl Server {
             awake: false,
             started: Duration::ZERO,
             clock_unix_s,
+            taken: BTreeSet::new(),
         };
         server.core = server.open();
         server
@@ -97,10 +131,9 @@ impl Server {
         tx.device_list(account).ok()
     }
 
-    /// Whether a letter waits for a device, on disk.
-    pub(super) fn holds(&mut self, device: DeviceId, letter: LetterId, from: DeviceId) -> bool {
-        let holds = |server: &mut Self| server.store.begin().ok()?.holds_letter(device, letter, from).ok();
-        holds(self).unwrap_or(false)
+    /// Whether a letter was deposited for a device, on disk.
+    pub(super) fn has_taken(&self, letter: LetterId, device: DeviceId) -> bool {
+        self.taken.contains(&(letter, device))
     }
 
     /// How many letters wait for a device.
@@ -120,6 +153,7 @@ impl Server {
     /// Handles inputs in one transaction. `None` when the process died and nothing was committed.
     fn handle(&mut self, inputs: Vec<Input>, now: Now, fate: Fate) -> Option<Vec<Effect>> {
         let core = self.core.as_mut()?;
+        let deposits: Vec<Deposit> = inputs.iter().filter_map(Deposit::of).collect();
         let mut effects = Vec::new();
         let mut tx = self.store.begin().ok()?;
         if let Fate::DiskFails(looks) = fate {
@@ -132,6 +166,10 @@ impl Server {
             }
         }
         tx.commit().ok()?;
+        let done = |deposit: &Deposit| effects.iter().any(|effect| deposit.is_answered(effect));
+        for Deposit { letter, devices, .. } in deposits.into_iter().filter(done) {
+            self.taken.extend(devices.into_iter().map(|device| (letter, device)));
+        }
         Some(effects)
     }
 }

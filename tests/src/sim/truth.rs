@@ -54,7 +54,8 @@ pub(super) struct Truth {
     shown: BTreeSet<(usize, Words)>,
     /// The newest letter that a device has shown in a chat, of each other device.
     newest: BTreeMap<(usize, Address, usize), u64>,
-    told: BTreeMap<(LetterId, DeviceId), LetterState>,
+    /// What each device's user was told last of a letter on another device.
+    told: BTreeMap<(usize, LetterId, DeviceId), LetterState>,
     calm: bool,
 }
 
@@ -131,22 +132,20 @@ impl World {
 
     /// Rules 4 to 6.
     fn claimed(&mut self, index: usize, (letter, device): (LetterId, DeviceId), state: LetterState) {
-        let before = self.truth.told.insert((letter, device), state);
+        let before = self.truth.told.insert((index, letter, device), state);
         if before.is_some_and(|before| before >= state) {
             let name = &self.peers[index].name;
             let letter = LetterText(letter);
             return self.broken(format!("{name} is told that {letter} is {state:?} after {before:?}"));
         }
-        let (author, from) = (self.peers[index].address.clone(), self.peers[index].device);
+        let author = self.peers[index].address.clone();
         let Some(there) = self.peers.iter().position(|peer| peer.device == device) else {
             return self.broken("a letter went to a device that nobody has");
         };
         let is_true = match state {
             LetterState::Failed | LetterState::Queued => true,
             LetterState::Accepted => {
-                self.server.holds(device, letter, from)
-                    || self.has(there, &author, letter)
-                    || self.peers[there].revoked
+                self.server.has_taken(letter, device) || self.has(there, &author, letter)
             }
             LetterState::Delivered => self.has(there, &author, letter),
             LetterState::Read => self.state_at(there, &author, letter) == Some(LetterState::Read),
@@ -168,7 +167,7 @@ impl World {
     pub(super) fn must_be_on(&self, index: usize) -> Vec<(Address, LetterId)> {
         let peer = &self.peers[index];
         let here = |letter: &LetterId, written: &Written| {
-            let told = self.truth.told.get(&(*letter, peer.device));
+            let told = self.truth.told.get(&(written.author, *letter, peer.device));
             written.author == index || told.is_some_and(|state| *state >= LetterState::Delivered)
         };
         let letters = self.truth.letters.iter().filter(|(letter, written)| here(letter, written));
