@@ -1,5 +1,6 @@
 //! The face of the library: one account on one device, as programs use it.
 
+mod chats;
 mod devices;
 mod typed;
 
@@ -22,6 +23,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
+pub use self::chats::Written;
 use crate::core::command::{Command, CommandError, ErrorKind, Reply};
 use crate::core::engine::{Engine, OpenError as EngineError};
 use crate::core::input::Input;

@@ -3,18 +3,23 @@
 //! Addresses come as text, because the daemon completes a missing domain with its own.
 
 mod devices;
+mod letters;
 
 use std::path::PathBuf;
 
 use hobnob_nat::core::agent::Policy;
-use hobnob_wire::LetterId;
 use hobnob_wire::presence::Availability;
 use serde::{Deserialize, Serialize};
 
 pub use self::devices::{DeviceRename, DeviceRevoke, Number, Password, PasswordChange};
 use crate::core::settings::Applies;
-use crate::core::view::{LetterState, Priority, as_text};
+use crate::core::view::Priority;
 use crate::events::Cursor;
+
+pub use self::letters::{
+    CardSend, ChatWish, DraftSet, LetterEdit, LetterSend, LetterSent, LocationSend, NudgeSend, PollSend,
+    ReactionSet, Rendered, ScheduledChange, Sent, VoteSet,
+};
 
 /// `POST /v1/contacts`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -110,26 +115,6 @@ pub struct PresenceSet {
     /// Status text.
     #[serde(default)]
     pub text: String,
-}
-
-/// `POST /v1/letters`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct LetterSend {
-    /// To whom.
-    pub to: String,
-    /// The words.
-    pub text: String,
-}
-
-/// Answer to [`LetterSend`], and what `hobnob send` prints.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LetterSent {
-    /// The letter.
-    #[serde(with = "as_text")]
-    pub id: LetterId,
-    /// How far it is already.
-    pub state: LetterState,
 }
 
 /// Query of `GET /v1/chats/{address}/letters`.

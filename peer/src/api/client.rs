@@ -1,6 +1,7 @@
 //! A program's side of the local API: what the command line uses.
 
 mod devices;
+mod letters;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -21,8 +22,8 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
 use super::access::{Access, AccessError};
 use super::bodies::{
-    ContactAdd, ContactPaths, LetterSend, LetterSent, PathsAllowed, PresenceSet, Setting, SettingSet,
-    TransferAccept, TransferLimit, TransferMove, TransferPriority, TransferSend, Words,
+    ContactAdd, ContactPaths, PathsAllowed, PresenceSet, Setting, SettingSet, TransferAccept, TransferLimit,
+    TransferMove, TransferPriority, TransferSend, Words,
 };
 use super::kind::ErrorBody;
 use crate::core::check::NetcheckView;
@@ -141,14 +142,6 @@ impl ApiClient {
     /// What the daemon answers, or why it does not.
     pub async fn netcheck(&self) -> Result<NetcheckView, CommandError> {
         self.get("/v1/netcheck").await
-    }
-
-    /// Sends words.
-    ///
-    /// # Errors
-    /// What the daemon answers, or why it does not.
-    pub async fn send(&self, letter: &LetterSend) -> Result<LetterSent, CommandError> {
-        self.ask(Method::POST, "/v1/letters", letter).await
     }
 
     /// One letter.

@@ -6,7 +6,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderName, Method};
 use axum::routing::{MethodFilter, on};
 
-use super::handlers::{config, contacts, devices, events, letters, transfers, user};
+use super::handlers::{chats, config, contacts, devices, events, letters, transfers, user};
 use super::state::Api;
 
 /// The description of this API.
@@ -70,6 +70,23 @@ pub(super) fn routes() -> Routes {
         .get("/v1/netcheck", user::netcheck)
         .post("/v1/letters", letters::send)
         .get("/v1/letters/{id}", letters::one)
+        .put("/v1/letters/{id}", letters::edit)
+        .delete("/v1/letters/{id}", letters::delete)
+        .put("/v1/letters/{id}/reaction", letters::react)
+        .put("/v1/letters/{id}/vote", letters::vote)
+        .get("/v1/letters/{id}/thread", letters::thread)
+        .get("/v1/letters/{id}/rendered", letters::rendered)
+        .post("/v1/nudges", letters::nudge)
+        .post("/v1/cards", letters::card)
+        .post("/v1/locations", letters::location)
+        .post("/v1/polls", letters::poll)
+        .get("/v1/scheduled", chats::scheduled)
+        .put("/v1/scheduled/{id}", chats::reschedule)
+        .delete("/v1/scheduled/{id}", chats::unschedule)
+        .get("/v1/chats", chats::list)
+        .get("/v1/chats/{address}", chats::one)
+        .put("/v1/chats/{address}", chats::mark)
+        .put("/v1/chats/{address}/draft", chats::set_draft)
         .get("/v1/chats/{address}/letters", letters::of_chat)
         .post("/v1/chats/{address}/read", letters::mark_read)
         .post("/v1/typing", letters::typing)

@@ -1,6 +1,7 @@
 //! What can be typed.
 
 mod devices;
+pub(super) mod letters;
 
 use std::convert::Infallible;
 use std::path::PathBuf;
@@ -95,8 +96,8 @@ pub(super) enum Command {
     /// What contacts see of you
     #[command(subcommand)]
     Presence(Presence),
-    /// Send a letter
-    Send(Send),
+    #[command(flatten)]
+    Letters(letters::Letters),
     /// Show the letters of a chat, oldest first, and mark them read
     History {
         /// With whom
@@ -242,21 +243,6 @@ pub(super) enum Presence {
         )]
         text: String,
     },
-}
-
-#[derive(Debug, Args)]
-pub(super) struct Send {
-    /// To whom
-    #[arg(value_parser = parse_address)]
-    pub(super) address: String,
-    /// The words
-    pub(super) text: String,
-    /// Wait until the letter has come this far
-    #[arg(long, value_name = "STATE")]
-    pub(super) wait: Option<Wait>,
-    /// Wait at most so many seconds [default: without end]
-    #[arg(long, value_name = "S", requires = "wait", value_parser = parse_seconds)]
-    pub(super) timeout: Option<Duration>,
 }
 
 /// How far a letter can be waited for.
@@ -444,14 +430,14 @@ fn parse_seconds(text: &str) -> Result<Duration, String> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use clap::CommandFactory;
 
     use super::*;
 
-    const ID: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaa";
+    pub(super) const ID: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaa";
 
-    fn parse(line: &str) -> Result<Arguments, clap::error::ErrorKind> {
+    pub(super) fn parse(line: &str) -> Result<Arguments, clap::error::ErrorKind> {
         let words = std::iter::once("hobnob").chain(line.split_whitespace());
         Arguments::try_parse_from(words).map_err(|error| error.kind())
     }

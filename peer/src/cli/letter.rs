@@ -1,28 +1,63 @@
 //! `send`.
 
+use std::time::Duration;
+
 use hobnob_wire::LetterId;
 use tokio::time::timeout;
 
-use super::args::Send;
+use super::args::letters::{Send, due};
 use super::output::Output;
 use super::stop::Stop;
-use crate::api::bodies::{LetterSend, LetterSent};
+use crate::api::bodies::{LetterSend, LetterSent, Sent};
 use crate::api::client::{ApiClient, EventStream, Happening};
 use crate::core::command::ErrorKind;
 use crate::core::event::Event;
 use crate::core::view::LetterState;
 
 pub(super) async fn send(api: &ApiClient, send: Send, output: Output) -> Result<(), Stop> {
-    let Send { address, text, wait, timeout: limit } = send;
-    let letter = LetterSend { to: address, text };
-    let Some(wanted) = wait.map(LetterState::from) else {
-        let sent = api.send(&letter).await?;
-        return show(sent, output);
+    let wanted = send.wait.map(LetterState::from);
+    let limit = send.timeout;
+    for letter in letters(send) {
+        one(api, &letter, (wanted, limit), output).await?;
+    }
+    Ok(())
+}
+
+/// The letters that a command sends: several only when it passes several on.
+fn letters(send: Send) -> Vec<LetterSend> {
+    let letter = LetterSend {
+        to: send.address,
+        text: send.text,
+        subject: send.subject,
+        lang: send.lang.map(|lang| lang.to_string()),
+        alternatives: send.also.into_iter().map(|(lang, text)| (lang.to_string(), text)).collect(),
+        thread: send.thread.map(|id| id.to_string()),
+        reply_to: send.reply.map(|id| id.to_string()),
+        expires_after_s: send.expires.map(|span| u32::try_from(span.as_secs()).unwrap_or(u32::MAX)),
+        forward: None,
+        draft: send.draft,
+        due_unix_ms: due(send.at, send.after),
     };
+    if send.forward.is_empty() {
+        return vec![letter];
+    }
+    let forward = |id: LetterId| LetterSend { forward: Some(id.to_string()), ..letter.clone() };
+    send.forward.into_iter().map(forward).collect()
+}
+
+async fn one(
+    api: &ApiClient,
+    letter: &LetterSend,
+    (wanted, limit): (Option<LetterState>, Option<Duration>),
+    output: Output,
+) -> Result<(), Stop> {
     // Followed before it is sent, so that no state is missed.
-    let mut events = api.events().await?;
-    let sent = api.send(&letter).await?;
-    let reached = reaches(api, &mut events, sent, wanted);
+    let events = if wanted.is_some() { Some(api.events().await?) } else { None };
+    let sent = api.write("/v1/letters", letter).await?;
+    let (Sent::Now(sent), Some(wanted), Some(mut events)) = (&sent, wanted, events) else {
+        return show(&sent, output);
+    };
+    let reached = reaches(api, &mut events, *sent, wanted);
     let reached = match limit {
         None => reached.await,
         Some(limit) => timeout(limit, reached).await.unwrap_or_else(|_| {
@@ -35,7 +70,7 @@ pub(super) async fn send(api: &ApiClient, send: Send, output: Output) -> Result<
             Err(Stop::because(ErrorKind::TimedOut, text))
         }),
     }?;
-    show(reached, output)
+    show(&Sent::Now(reached), output)
 }
 
 /// Waits until the letter has come as far as `wanted`.
@@ -77,8 +112,12 @@ async fn failed(api: &ApiClient, id: LetterId) -> Result<Stop, Stop> {
     Ok(Stop::failure(format!("letter {id} could not be sent: {why}")))
 }
 
-fn show(sent: LetterSent, output: Output) -> Result<(), Stop> {
-    output.show(&sent, || format!("{}  {}", sent.id, name(sent.state)))
+/// What was written, and how far it is, or when it will be sent.
+pub(super) fn show(sent: &Sent, output: Output) -> Result<(), Stop> {
+    output.show(sent, || match sent {
+        Sent::Now(sent) => format!("{}  {}", sent.id, name(sent.state)),
+        Sent::Later(later) => format!("{}  {}", later.id, super::letters::time(&later.due)),
+    })
 }
 
 pub(super) const fn name(state: LetterState) -> &'static str {

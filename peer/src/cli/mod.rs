@@ -6,6 +6,7 @@
 
 mod account;
 mod args;
+mod chats;
 mod config;
 mod contact;
 mod device;
@@ -18,6 +19,7 @@ mod output;
 mod path;
 mod progress;
 mod said;
+mod saying;
 mod secret;
 mod shown;
 mod status;
@@ -129,7 +131,7 @@ async fn perform(global: &Global, command: Command, output: Output) -> Result<()
         Command::Verify(verify) => verify::run(&api()?, verify, output).await,
         Command::Contact(contact) => contact::run(&api()?, contact, output).await,
         Command::Presence(presence) => status::presence(&api()?, presence, output).await,
-        Command::Send(send) => letter::send(&api()?, send, output).await,
+        Command::Letters(command) => saying::run(&api()?, command, output).await,
         Command::History { address, limit, keep_unread } => {
             letters::history(&api()?, &address, (limit, keep_unread), output).await
         }

@@ -1,5 +1,6 @@
 //! `tail`.
 
+use super::chats;
 use super::device;
 use super::file::transfer_line;
 use super::letter::name;
@@ -90,7 +91,7 @@ fn words(event: &Event) -> String {
         Event::LetterGone { id, chat, .. } => {
             format!("letter    {id} in the chat with {chat} has disappeared")
         }
-        Event::Chat(chat) => format!("chat      {}: {} unread", chat.address, chat.unread),
+        Event::Chat(chat) => format!("chat      {}", chats::line(chat)),
         Event::LetterState { id, to, state, .. } => format!("letter    {id} to {to} is {}", name(*state)),
         Event::Typing { address, active: true } => format!("typing    {address} is writing"),
         Event::Typing { address, active: false } => format!("typing    {address} is not writing"),

@@ -330,6 +330,6 @@ pub(super) fn unexpected() -> CommandError {
     CommandError::new(ErrorKind::Failure, "the app answers something else than was asked; please report this")
 }
 
-fn one<T>(mut many: Vec<T>) -> Result<T, CommandError> {
+pub(super) fn one<T>(mut many: Vec<T>) -> Result<T, CommandError> {
     many.pop().ok_or_else(|| CommandError::new(ErrorKind::NotFound, "there is no such thing"))
 }

@@ -31,7 +31,7 @@ pub enum Event {
         text: String,
     },
     /// A letter was received, or written on this or another own device.
-    Letter(LetterView),
+    Letter(Box<LetterView>),
     /// Something came of a letter: an edit, a deletion, a reaction, a vote.
     LetterChanged {
         /// What.

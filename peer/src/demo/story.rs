@@ -11,7 +11,7 @@ use super::report::Report;
 use super::stage::{People, Stage};
 use super::transfer;
 use super::witness::{self, Seen};
-use crate::api::bodies::{ContactAdd, LetterSend};
+use crate::api::bodies::ContactAdd;
 use crate::api::client::ApiClient;
 use crate::cli::{Output, Stop, elapsed};
 use crate::core::command::CommandError;
@@ -86,7 +86,7 @@ async fn has_contact(
 /// One letter from one to the other; how long it took until the author knew that it had arrived.
 async fn write(from: &mut Person, to: &mut Person, text: &str) -> Result<Duration, Stop> {
     let begun = Instant::now();
-    let letter = from.api.send(&LetterSend { to: to.address.clone(), text: text.to_owned() }).await?;
+    let letter = from.api.send(to.address.clone(), text.to_owned()).await?;
     comes_to(from, letter.id, LetterState::Delivered).await?;
     let took = begun.elapsed();
     reads(to, from, text).await?;
@@ -113,7 +113,7 @@ async fn write_to_absent(stage: &mut Stage, people: &mut People, secrets: &[Vec<
         process.stop().await?;
     }
     let to = people.bob.address.clone();
-    let letter = people.alice.api.send(&LetterSend { to, text: WHILE_AWAY.to_owned() }).await?;
+    let letter = people.alice.api.send(to, WHILE_AWAY.to_owned()).await?;
     comes_to(&mut people.alice, letter.id, LetterState::Accepted).await?;
     let seen = search(stage, secrets.to_vec()).await?;
     let (process, bob) = people.bob_home.up().await?;

@@ -252,3 +252,114 @@ impl ChatStore for Tx<'_> {
         Ok(due.map(i64::cast_unsigned))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::chat::change::Stamp;
+    use crate::core::chat::store::EARLY_CHANGES_MAX;
+    use crate::core::letters::store::LetterStore;
+    use crate::core::view::LetterState;
+    use crate::store::Database;
+
+    fn bob() -> Address {
+        "bob@localhost".parse().unwrap()
+    }
+
+    fn id(number: usize) -> LetterId {
+        let mut bytes = [0; 16];
+        bytes[..8].copy_from_slice(&number.to_be_bytes());
+        LetterId::new(bytes)
+    }
+
+    fn name(number: usize) -> LetterRef {
+        LetterRef { author: bob(), id: id(number) }
+    }
+
+    fn letter(number: usize, kind: u16) -> StoredLetter {
+        StoredLetter {
+            id: id(number),
+            author: bob(),
+            to: "alice@localhost".parse().unwrap(),
+            chat: bob(),
+            at_unix_ms: 0,
+            received_unix_ms: 0,
+            kind,
+            body: vec![1],
+            thread: None,
+            expires: None,
+            state: LetterState::Delivered,
+            error: None,
+        }
+    }
+
+    fn change(number: usize) -> Change {
+        let slot = Slot { chat: bob(), letter: name(number), kind: 6, by: bob() };
+        Change { slot, stamp: Stamp::default(), body: Vec::new() }
+    }
+
+    #[test]
+    fn of_changes_without_letters_and_of_unknown_letters_the_oldest_go() {
+        let mut database = Database::in_memory().unwrap();
+        let mut tx = database.begin().unwrap();
+        for number in 0..EARLY_CHANGES_MAX + 5 {
+            tx.put_change(&change(number), true).unwrap();
+        }
+        let held = |tx: &mut Tx<'_>, number| tx.change(&change(number).slot).unwrap().is_some();
+        assert_eq!([4, 5, EARLY_CHANGES_MAX + 4].map(|number| held(&mut tx, number)), [false, true, true]);
+        for number in 0..UNKNOWN_LETTERS_MAX + 5 {
+            tx.add_letter(&letter(number, 999)).unwrap();
+            tx.prune_unknown(&bob()).unwrap();
+        }
+        let kept = |tx: &mut Tx<'_>, number| tx.letter(&bob(), id(number)).unwrap().is_some();
+        assert_eq!([4, 5, UNKNOWN_LETTERS_MAX + 4].map(|number| kept(&mut tx, number)), [false, true, true]);
+    }
+
+    #[test]
+    fn what_is_said_about_a_letter_goes_with_it() {
+        let mut database = Database::in_memory().unwrap();
+        let mut tx = database.begin().unwrap();
+        tx.add_letter(&letter(1, 1)).unwrap();
+        tx.put_change(&change(1), false).unwrap();
+        tx.put_change(&change(2), true).unwrap();
+        tx.remove_letter(&bob(), id(1)).unwrap();
+        assert_eq!(tx.change(&change(1).slot).unwrap(), None);
+        assert_eq!(tx.change(&change(2).slot).unwrap(), Some(change(2)));
+    }
+
+    #[test]
+    fn chats_are_found_without_reading_their_letters() {
+        let mut database = Database::in_memory().unwrap();
+        let mut tx = database.begin().unwrap();
+        for (number, chat) in ["carol@localhost", "bob@localhost", "carol@localhost"].iter().enumerate() {
+            let chat: Address = chat.parse().unwrap();
+            tx.add_letter(&StoredLetter { chat, ..letter(number, 1) }).unwrap();
+        }
+        // What is on its way and not shown makes no chat.
+        let chat: Address = "dave@localhost".parse().unwrap();
+        tx.add_letter(&StoredLetter { chat, ..letter(9, 2) }).unwrap();
+        let mut record = ChatRecord::default();
+        record.draft.text = "Dear Eve".to_owned();
+        tx.put_chat(&"eve@localhost".parse().unwrap(), &record).unwrap();
+        let chats: Vec<String> = tx.chats().unwrap().iter().map(ToString::to_string).collect();
+        assert_eq!(chats, ["bob@localhost", "carol@localhost", "eve@localhost"]);
+    }
+
+    #[test]
+    fn reading_begins_the_time_of_a_letter_that_disappears() {
+        use crate::core::letters::store::Expires;
+
+        let mut database = Database::in_memory().unwrap();
+        let mut tx = database.begin().unwrap();
+        let expires = Some(Expires::AfterReading { seconds: 60 });
+        tx.add_letter(&StoredLetter { expires, ..letter(1, 1) }).unwrap();
+        assert_eq!(tx.next_due().unwrap(), None);
+        assert!(tx.read(&name(1), 5_000).unwrap());
+        assert!(!tx.read(&name(1), 9_000).unwrap(), "it was read already");
+        assert_eq!(tx.next_due().unwrap(), Some(65_000));
+        assert_eq!(tx.expired(64_999, 9).unwrap().len(), 0);
+        assert_eq!(tx.expired(65_000, 9).unwrap().len(), 1);
+        tx.erase(&name(1), false).unwrap();
+        assert_eq!((tx.next_due().unwrap(), tx.letter(&bob(), id(1)).unwrap().unwrap().body), (None, vec![]));
+    }
+}

@@ -4,15 +4,19 @@
 
 #![allow(clippy::unwrap_used, reason = "a story that cannot go on has failed")]
 
+mod changes;
 mod contacts;
 mod control;
 mod devices;
 mod devices_trust;
 mod files;
 mod folders;
+mod follows;
 mod helpers;
+mod kinds;
 mod languages;
 mod large;
+mod later;
 mod letters;
 mod limits;
 mod moves;

@@ -1,5 +1,6 @@
 //! One file per resource: reads the request, gives a command, writes the answer.
 
+pub(super) mod chats;
 pub(super) mod config;
 pub(super) mod contacts;
 pub(super) mod devices;

@@ -31,7 +31,7 @@ pub(super) fn edit<S: Store, E: Entropy>(
 ) -> Replied<S::Error> {
     let letter = match own_letter(talk, id)? {
         Ok(letter) if letter.kind == kind::TEXT => letter,
-        Ok(_) => return conflict("Only words can be edited. Take the letter back and send another one."),
+        Ok(_) => return Ok(conflict("Only words can be edited. Take the letter back and send another one.")),
         Err(error) => return Ok(Err(error)),
     };
     match known_words(talk, new) {
@@ -78,7 +78,7 @@ pub(super) fn vote<S: Store, E: Entropy>(
         Err(error) => return Ok(Err(error)),
     };
     let Some(poll) = stored::<Poll>(&letter.body).filter(|_| letter.kind == kind::POLL) else {
-        return conflict("That letter is no poll.");
+        return Ok(conflict("That letter is no poll."));
     };
     let options = poll.options.len();
     if choices.iter().any(|choice| usize::from(*choice) >= options) {
@@ -93,8 +93,8 @@ pub(super) fn vote<S: Store, E: Entropy>(
     write(talk, &letter, &LetterBody::Vote(Vote { poll: reference(&letter), choices }))
 }
 
-fn conflict<S>(text: &str) -> Replied<S> {
-    Ok(Err(CommandError::new(ErrorKind::Conflict, text)))
+fn conflict(text: &str) -> Result<Reply, CommandError> {
+    Err(CommandError::new(ErrorKind::Conflict, text))
 }
 
 /// A letter that has not been taken back.

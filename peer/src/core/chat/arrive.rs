@@ -106,7 +106,7 @@ impl Chat {
             self.clock.changed();
         }
         let view = show::view(turn.store, own, &stored)?;
-        turn.event(Event::Letter(view));
+        turn.event(Event::Letter(Box::new(view)));
         if stored.state == LetterState::Delivered {
             list::tell(turn, &chat)?;
         }

@@ -172,7 +172,7 @@ pub(super) fn send_due<S: Store, E: Entropy>(talk: &mut Talk<'_, '_, S, E>) -> R
             }
             Err(error) => fail(
                 talk,
-                StoredLetter {
+                &StoredLetter {
                     id,
                     author: own,
                     chat: to.clone(),
@@ -193,10 +193,10 @@ pub(super) fn send_due<S: Store, E: Entropy>(talk: &mut Talk<'_, '_, S, E>) -> R
 }
 
 /// Keeps a letter that can no longer be sent where its author sees it.
-fn fail<S: Store, E>(talk: &mut Talk<'_, '_, S, E>, letter: StoredLetter) -> Result<(), S::Error> {
-    talk.turn.store.add_letter(&letter)?;
-    let view = show::view(talk.turn.store, &letter.author, &letter)?;
-    talk.turn.event(Event::Letter(view));
+fn fail<S: Store, E>(talk: &mut Talk<'_, '_, S, E>, letter: &StoredLetter) -> Result<(), S::Error> {
+    talk.turn.store.add_letter(letter)?;
+    let view = show::view(talk.turn.store, &letter.author, letter)?;
+    talk.turn.event(Event::Letter(Box::new(view)));
     Ok(())
 }
 

@@ -102,7 +102,7 @@ pub(super) fn say<S: Store, E: Entropy>(
     let letter = compose::write_as(talk.turn, talk.keys, stamp, &Draft { to, device: None, body })?;
     if let Some(letter) = &letter {
         let view = show::view(talk.turn.store, &talk.keys.identity.address, letter)?;
-        talk.turn.event(Event::Letter(view));
+        talk.turn.event(Event::Letter(Box::new(view)));
     }
     Ok(letter)
 }

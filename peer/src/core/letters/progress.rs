@@ -101,7 +101,7 @@ pub(super) fn fail_unaddressed<S: Store, E: Entropy>(
         };
         if shown(letter.kind) != Shown::Not {
             let view = show::view(turn.store, own, &letter)?;
-            turn.event(Event::Letter(view));
+            turn.event(Event::Letter(Box::new(view)));
         } else {
             turn.store.remove_letter(own, id)?;
         }

@@ -146,18 +146,9 @@ impl Transfers {
                 let state = self.state(store, id)?;
                 self.limit(id, state, limit, step.out)
             }
-            Command::FilePause { id } => {
-                let state = self.state(store, id)?;
-                self.pause(id, state, step)
-            }
-            Command::FileResume { id } => {
-                let state = self.state(store, id)?;
-                self.resume(id, state, step)
-            }
-            Command::FileMove { id, to } => {
-                let state = self.state(store, id)?;
-                self.move_to(id, state, to)
-            }
+            Command::FilePause { id } => self.pause(id, self.state(store, id)?, step),
+            Command::FileResume { id } => self.resume(id, self.state(store, id)?, step),
+            Command::FileMove { id, to } => self.move_to(id, self.state(store, id)?, to),
             Command::FilePriority { id, priority } => {
                 let state = self.state(store, id)?;
                 self.set_priority(id, state, priority, step.out)

@@ -90,9 +90,19 @@ pub fn read(source: &str) -> Vec<Block> {
             Event::Start(tag) => stack.push(Open::new(kind(tag))),
             Event::End(_) if skipped > 0 => skipped -= 1,
             Event::End(_) => close(&mut stack),
-            other => {
+            Event::Text(_)
+            | Event::Code(_)
+            | Event::InlineMath(_)
+            | Event::DisplayMath(_)
+            | Event::Html(_)
+            | Event::InlineHtml(_)
+            | Event::FootnoteReference(_)
+            | Event::SoftBreak
+            | Event::HardBreak
+            | Event::Rule
+            | Event::TaskListMarker(_) => {
                 if let Some(top) = stack.last_mut() {
-                    piece(top, &other);
+                    piece(top, &event);
                 }
             }
         }
@@ -119,7 +129,20 @@ fn kind(tag: Tag<'_>) -> Kind {
         Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. } if is_allowed(&dest_url) => {
             Kind::Link(dest_url.into_string())
         }
-        _ => Kind::Other,
+        Tag::Link { .. }
+        | Tag::Image { .. }
+        | Tag::HtmlBlock
+        | Tag::FootnoteDefinition(_)
+        | Tag::DefinitionList
+        | Tag::DefinitionListTitle
+        | Tag::DefinitionListDefinition
+        | Tag::Table(_)
+        | Tag::TableHead
+        | Tag::TableRow
+        | Tag::TableCell
+        | Tag::Superscript
+        | Tag::Subscript
+        | Tag::MetadataBlock(_) => Kind::Other,
     }
 }
 
@@ -170,10 +193,9 @@ fn close(stack: &mut Vec<Open>) {
         Kind::List(first) => below.block(Block::List(first, open.items)),
         Kind::Item => below.items.push(open.blocks()),
         Kind::Code(language) => {
-            let text = open.inlines.into_iter().filter_map(|inline| match inline {
-                Inline::Text(text) => Some(text),
-                _ => None,
-            });
+            let text = open.inlines.into_iter();
+            let text =
+                text.filter_map(|piece| if let Inline::Text(text) = piece { Some(text) } else { None });
             below.block(Block::Code { language, text: text.collect() });
         }
         Kind::Emphasis => below.inlines.push(Inline::Emphasis(open.inlines())),

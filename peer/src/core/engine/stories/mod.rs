@@ -1,6 +1,7 @@
 //! Stories between engines in a world of their own.
 
 mod any_order;
+mod chats;
 mod devices;
 mod helpers;
 mod letters;
