@@ -14,6 +14,9 @@ use std::time::Duration;
 use hobnob_nat::Way;
 use hobnob_nat::core::binding::{Access, Binding};
 use hobnob_nat::core::relay::{Door, Hop, Load, Order, Payer, Relay, RelayLimits};
+use hobnob_peer::core::history::query;
+use hobnob_peer::core::history::record::Record;
+use hobnob_peer::core::history::words::words;
 use hobnob_wire::datagram::{
     AllocationId, Channel, Cookie, DATAGRAM_BYTES_MAX, Datagram, DatagramKey, MAC_BYTES, Transaction,
     is_beside_quic, parse,
@@ -46,6 +49,8 @@ pub const TARGETS: &[(&str, Property)] = &[
     ("client_frame", client_frame),
     ("datagram", datagram),
     ("device_list", device_list),
+    ("history_query", history_query),
+    ("history_record", history_record),
     ("invite", invite),
     ("letter", letter),
     ("link_frame", link_frame),
@@ -400,6 +405,34 @@ pub fn invite(bytes: &[u8]) {
     let Ok(typed) = str::from_utf8(bytes) else { return };
     text::<Invite>(typed);
     text::<Pin>(typed);
+}
+
+/// What a person types to find letters: it is refused, or has words that an index takes as they are.
+pub fn history_query(bytes: &[u8]) {
+    let Ok(typed) = str::from_utf8(bytes) else { return };
+    let is_plain = |word: &str| {
+        !word.is_empty()
+            && word.chars().all(|character| character.is_ascii_alphanumeric() || !character.is_ascii())
+    };
+    for word in words(typed) {
+        assert!(is_plain(&word.folded), "{:?}", word.folded);
+        assert!(typed.get(word.at).is_some_and(|part| !part.is_empty()));
+    }
+    let own: Address = "alice@example.org".parse().expect("it is an address");
+    if let Ok(query) = query::parse(typed, &own, 1_795_246_821_123) {
+        assert!(query.wanted.len() + query.unwanted.len() <= query::QUERY_TERMS_MAX);
+        assert!(query.phrases().all(|phrase| phrase.words().iter().all(|word| is_plain(word))));
+    }
+}
+
+/// A line of a file that is imported: a letter that comes out is written and read again as it is.
+pub fn history_record(bytes: &[u8]) {
+    let Ok(line) = str::from_utf8(bytes) else { return };
+    let own: Address = "alice@example.org".parse().expect("it is an address");
+    if let Ok((letter, changes)) = Record::read(line, &own) {
+        assert!(letter.author == own || letter.to == own);
+        assert_eq!(Record::new(&letter, &changes, None).letter(&own), Ok((letter, changes)));
+    }
 }
 
 /// What a person types as an address or an identifier.

@@ -2,6 +2,7 @@
 
 mod chats;
 mod devices;
+mod history;
 mod typed;
 
 use std::collections::BTreeSet;
@@ -36,7 +37,7 @@ use crate::driver::{Driver, Inputs, Message, Outside, SystemEntropy, channel, un
 use crate::events::{Cursor, Events, Ring};
 use crate::net::streams::TransferShell;
 use crate::net::{LinkRoom, OverlayShell, Port, Session, Surroundings, watch_paths};
-use crate::store::{Database, StoreError};
+use crate::store::{Database, Passphrase, StoreError};
 use crate::wall::watch_wall;
 
 /// Commands that are being worked on; more wait.
@@ -56,6 +57,8 @@ pub struct Options {
     /// Where to listen for links (UDP). The default, `[::]:0`, is all addresses of both families, on the port that the
     /// setting `net.port` names or else a free one.
     pub listen: SocketAddr,
+    /// What guards the store, if anything does.
+    pub passphrase: Option<Passphrase>,
     /// Absolute folder for received files until the user sets `files.dir`. The default is `files` in the home.
     pub files: PathBuf,
 }
@@ -66,7 +69,7 @@ impl Options {
     pub fn new(home: impl Into<PathBuf>) -> Self {
         let home = home.into();
         let files = home.join("files");
-        Self { home, listen: SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)), files }
+        Self { home, listen: SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)), passphrase: None, files }
     }
 }
 
@@ -160,8 +163,8 @@ impl Client {
     /// # Errors
     /// [`OpenError`].
     pub async fn open(options: Options) -> Result<Self, OpenError> {
-        let Options { home, mut listen, files } = options;
-        let (database, engine, identity, net) = opened(home.clone(), files).await?;
+        let Options { home, mut listen, passphrase, files } = options;
+        let (database, engine, identity, net) = opened(home.clone(), passphrase, files).await?;
         if listen.port() == 0 {
             listen.set_port(net.port);
         }
@@ -358,16 +361,19 @@ async fn pass_on(mut reports: mpsc::Receiver<TransferReport>, inputs: Inputs) {
 type Opened = (Database, Engine, Identity, NetSettings);
 
 /// [`open_home`] off the runtime.
-async fn opened(home: PathBuf, files: PathBuf) -> Result<Opened, OpenError> {
-    match spawn_blocking(move || open_home(home, &files)).await {
+async fn opened(home: PathBuf, passphrase: Option<Passphrase>, files: PathBuf) -> Result<Opened, OpenError> {
+    match spawn_blocking(move || open_home(home, passphrase.as_ref(), &files)).await {
         Ok(opened) => opened,
         Err(error) => std::panic::resume_unwind(error.into_panic()),
     }
 }
 
 /// Opens the store and the engine of a home.
-fn open_home(home: PathBuf, files: &Path) -> Result<Opened, OpenError> {
-    let mut database = Database::open(&home)?;
+fn open_home(home: PathBuf, passphrase: Option<&Passphrase>, files: &Path) -> Result<Opened, OpenError> {
+    let mut database = match passphrase {
+        Some(passphrase) => Database::unlock(&home, passphrase)?,
+        None => Database::open(&home)?,
+    };
     let mut transaction = database.begin()?;
     if transaction.identity()?.is_none() {
         return Err(OpenError::NotRegistered { home });

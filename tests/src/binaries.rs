@@ -58,8 +58,11 @@ fn build() -> PathBuf {
     };
     let target = folder.parent().expect("a profile's folder is in the target folder");
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let features: &[&str] =
+        if cfg!(feature = "passphrase") { &["--features", "hobnob-peer/passphrase"] } else { &[] };
     let output = Command::new(cargo)
         .args(["build", "--package", "hobnob-peer", "--package", "hobnob-rendezvous", "--profile", &profile])
+        .args(features)
         .arg("--manifest-path")
         .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml"))
         .arg("--target-dir")

@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use hobnob_peer::core::history::store::Page;
 use hobnob_peer::enrol::{EnrolError, Registered, Way, login, register};
 use hobnob_peer::{Client, Event, Events, LetterState, OpenError, Options, SessionState, TransferState};
 use hobnob_rendezvous::{Config, Server};
@@ -221,7 +222,7 @@ async fn letters_go_both_ways_and_both_know_how_far_they_came() {
     alice.receives("hello yourself").await;
     alice.client.mark_read(bob.address()).await.unwrap();
     bob.knows(back, LetterState::Read).await;
-    let history = alice.client.history(bob.address(), 10, None).await.unwrap();
+    let history = alice.client.history(bob.address(), Page::Newest, 10).await.unwrap();
     assert_eq!(
         history.iter().map(|letter| letter.text.as_str()).collect::<Vec<_>>(),
         ["hello", "hello yourself"]

@@ -12,6 +12,7 @@ use hobnob_wire::presence::Availability;
 use serde::{Deserialize, Serialize};
 
 pub use self::devices::{DeviceRename, DeviceRevoke, Number, Password, PasswordChange};
+use crate::core::history::record::Record;
 use crate::core::settings::Applies;
 use crate::core::view::Priority;
 use crate::events::Cursor;
@@ -117,16 +118,81 @@ pub struct PresenceSet {
     pub text: String,
 }
 
-/// Query of `GET /v1/chats/{address}/letters`.
+/// Query of `GET /v1/chats/{address}/letters`: the newest letters, or those at one of the places that can be named.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LettersQuery {
-    /// At most so many, the newest; at most [`LETTERS_MAX`].
+    /// At most so many; at most [`LETTERS_MAX`].
     #[serde(default = "default_letters")]
     pub limit: u32,
     /// Only letters before this one.
     #[serde(default)]
     pub before: Option<String>,
+    /// Only letters after this one.
+    #[serde(default)]
+    pub after: Option<String>,
+    /// This one, with as many on each side.
+    #[serde(default)]
+    pub around: Option<String>,
+    /// The first as young as this date, and those after it.
+    #[serde(default)]
+    pub since: Option<String>,
+}
+
+/// Query of `GET /v1/search`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SearchQuery {
+    /// What is looked for.
+    pub q: String,
+    /// At most so many; at most 100.
+    #[serde(default = "default_found")]
+    pub limit: u32,
+    /// `next` of the answer before.
+    #[serde(default)]
+    pub before: Option<i64>,
+}
+
+/// Letters in the answer to a search unless another number is asked for.
+pub const FOUND_DEFAULT: u32 = 20;
+
+const fn default_found() -> u32 {
+    FOUND_DEFAULT
+}
+
+/// Query of `DELETE /v1/letters` and of `DELETE /v1/chats/{address}/letters`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ForgetQuery {
+    /// Only letters older than this date or age.
+    #[serde(default)]
+    pub before: Option<String>,
+    /// Whether only to count them.
+    #[serde(default)]
+    pub dry: bool,
+}
+
+/// Query of `GET /v1/records`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RecordsQuery {
+    /// Of which chat; of all when absent.
+    #[serde(default)]
+    pub chat: Option<String>,
+    /// At most so many; at most [`LETTERS_MAX`].
+    #[serde(default = "default_letters")]
+    pub limit: u32,
+    /// `next` of the answer before.
+    #[serde(default)]
+    pub before: Option<i64>,
+}
+
+/// `POST /v1/records`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RecordsPut {
+    /// Letters, newest first.
+    pub records: Vec<Record>,
 }
 
 /// Letters in one answer unless another number is asked for.

@@ -1,6 +1,7 @@
 //! A program's side of the local API: what the command line uses.
 
 mod devices;
+mod history;
 mod letters;
 
 use std::collections::BTreeMap;
@@ -20,6 +21,7 @@ use tokio_tungstenite::tungstenite::http::header::AUTHORIZATION;
 use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
+pub use self::history::Letters;
 use super::access::{Access, AccessError};
 use super::bodies::{
     ContactAdd, ContactPaths, PathsAllowed, PresenceSet, Setting, SettingSet, TransferAccept, TransferLimit,
@@ -150,14 +152,6 @@ impl ApiClient {
     /// What the daemon answers, or why it does not.
     pub async fn letter(&self, id: LetterId) -> Result<LetterView, CommandError> {
         self.get(&format!("/v1/letters/{id}")).await
-    }
-
-    /// The newest letters of a chat, oldest first.
-    ///
-    /// # Errors
-    /// What the daemon answers, or why it does not.
-    pub async fn letters(&self, address: &str, limit: u32) -> Result<Vec<LetterView>, CommandError> {
-        self.get(&format!("/v1/chats/{address}/letters?limit={limit}")).await
     }
 
     /// Marks everything received in a chat as read.

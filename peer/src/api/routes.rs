@@ -6,7 +6,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderName, Method};
 use axum::routing::{MethodFilter, on};
 
-use super::handlers::{chats, config, contacts, devices, events, letters, transfers, user};
+use super::handlers::{chats, config, contacts, devices, events, history, letters, transfers, user};
 use super::state::Api;
 
 /// The description of this API.
@@ -87,9 +87,15 @@ pub(super) fn routes() -> Routes {
         .get("/v1/chats/{address}", chats::one)
         .put("/v1/chats/{address}", chats::mark)
         .put("/v1/chats/{address}/draft", chats::set_draft)
-        .get("/v1/chats/{address}/letters", letters::of_chat)
+        .delete("/v1/letters", history::forget_all)
+        .get("/v1/chats/{address}/letters", history::of_chat)
+        .delete("/v1/chats/{address}/letters", history::forget)
         .post("/v1/chats/{address}/read", letters::mark_read)
         .post("/v1/typing", letters::typing)
+        .get("/v1/history", history::holdings)
+        .get("/v1/search", history::search)
+        .get("/v1/records", history::records)
+        .post("/v1/records", history::import)
         .get("/v1/transfers", transfers::list)
         .post("/v1/transfers", transfers::send)
         .get("/v1/transfers/{id}", transfers::one)

@@ -1,7 +1,9 @@
 //! What can be typed.
 
 mod devices;
+mod history;
 pub(super) mod letters;
+mod store;
 
 use std::convert::Infallible;
 use std::path::PathBuf;
@@ -16,7 +18,9 @@ use hobnob_wire::{Address, Name, TransferId};
 
 use self::devices::parse_name;
 pub(super) use self::devices::{Device, OwnAccount, Recover, Verify};
-use crate::api::bodies::{LETTERS_DEFAULT, LETTERS_MAX, PathsAllowed, PresenceState};
+pub(super) use self::history::{Export, ExportFormat, History as TypedHistory, HistoryCommand, ShowChat};
+pub(super) use self::store::Store;
+use crate::api::bodies::{PathsAllowed, PresenceState};
 use crate::core::transfer::limits::parse_rate;
 use crate::core::view::{LetterState, Priority};
 use crate::events::Cursor;
@@ -71,7 +75,13 @@ pub(super) enum Command {
         /// Port of the local API on 127.0.0.1 [default: one that the system chooses]
         #[arg(long, value_name = "PORT", default_value_t = 0, hide_default_value = true)]
         api_port: u16,
+        /// Read the passphrase of the store from the first line of this file; - is standard input
+        #[arg(long, value_name = "FILE")]
+        passphrase_file: Option<PathBuf>,
     },
+    /// The passphrase that guards everything this device keeps, while the daemon is stopped
+    #[command(subcommand)]
+    Store(Store),
     /// Show the own address, device, session and links
     Status,
     /// Show what this network allows, and what would help
@@ -98,18 +108,8 @@ pub(super) enum Command {
     Presence(Presence),
     #[command(flatten)]
     Letters(letters::Letters),
-    /// Show the letters of a chat, oldest first, and mark them read
-    History {
-        /// With whom
-        #[arg(value_parser = parse_address)]
-        address: String,
-        /// At most so many, the newest
-        #[arg(long, value_name = "N", default_value_t = LETTERS_DEFAULT, value_parser = clap::value_parser!(u32).range(1..=i64::from(LETTERS_MAX)))]
-        limit: u32,
-        /// Do not tell the author that the letters have been read
-        #[arg(long)]
-        keep_unread: bool,
-    },
+    /// Show the letters of a chat, oldest first, and mark them read; find, forget, export, import
+    History(TypedHistory),
     /// Print every event as it happens
     Tail {
         /// Begin with what has happened after this event; 0 for everything that is kept
@@ -479,6 +479,20 @@ pub(super) mod tests {
             "presence set hidden".into(),
             "send bob hi --wait delivered --timeout 0.5".into(),
             "history bob --limit 10 --keep-unread".into(),
+            format!("history bob --around {ID}"),
+            "history bob --since 7d".into(),
+            "history search --limit 5 --before -3 -- from:bob hello -boat".into(),
+            "history count bob --json".into(),
+            "history clear bob --older-than 30d --yes".into(),
+            "history clear --all --dry-run".into(),
+            "history export bob --to bob.html --with-files".into(),
+            "history export --all --to all --format json".into(),
+            "history import all.json".into(),
+            "up --passphrase-file -".into(),
+            "store status --json".into(),
+            "store lock --passphrase-file p".into(),
+            "store unlock".into(),
+            "store passphrase --passphrase-file p --new-passphrase-file q".into(),
             "tail".into(),
             "tail --after 0".into(),
             "file send bob a b --limit 5MB --as-is --wait".into(),
@@ -525,6 +539,10 @@ pub(super) mod tests {
             ("send bob hi --wait read --timeout=-1", ValueValidation),
             ("send bob hi --wait read --timeout inf", ValueValidation),
             ("history bob --limit 0", ValueValidation),
+            ("history", MissingRequiredArgument),
+            ("history bob --since soon", ValueValidation),
+            ("history clear", MissingRequiredArgument),
+            ("history export bob", MissingRequiredArgument),
             ("file send bob", MissingRequiredArgument),
             ("file accept x", ValueValidation),
             ("file send bob a --limit -5", ValueValidation),

@@ -1,33 +1,9 @@
-//! `history`.
+//! Letters as lines.
 
 use super::letter::name;
-use super::output::Output;
 use super::said;
 use super::shown;
-use super::stop::Stop;
-use crate::api::client::ApiClient;
 use crate::core::view::{LetterState, LetterView};
-
-pub(super) async fn history(
-    api: &ApiClient,
-    address: &str,
-    (limit, keep_unread): (u32, bool),
-    output: Output,
-) -> Result<(), Stop> {
-    let letters = api.letters(address, limit).await?;
-    let authors =
-        letters.iter().map(|letter| letter.from.name().to_string().chars().count()).max().unwrap_or(0);
-    for letter in &letters {
-        output.show(letter, || human(letter, authors))?;
-    }
-    if !keep_unread && !letters.is_empty() {
-        api.mark_read(address).await?;
-    }
-    if letters.is_empty() {
-        output.note("No letters yet.");
-    }
-    Ok(())
-}
 
 /// `2026-11-21 07:34:17Z  alice  read       Hello`
 pub(super) fn human(letter: &LetterView, author_width: usize) -> String {

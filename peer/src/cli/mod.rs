@@ -11,6 +11,7 @@ mod config;
 mod contact;
 mod device;
 mod file;
+mod history;
 mod letter;
 mod letters;
 mod netcheck;
@@ -24,6 +25,7 @@ mod secret;
 mod shown;
 mod status;
 mod stop;
+mod store;
 mod tail;
 mod units;
 mod verify;
@@ -46,6 +48,8 @@ pub(crate) use self::units::{elapsed, rate, size};
 use crate::api::client::ApiClient;
 use crate::client::Options;
 use crate::core::command::{CommandError, ErrorKind};
+use crate::store::Passphrase;
+use crate::store::passphrase::is_locked;
 use crate::{daemon, demo};
 
 /// Runs the program: reads the command line, does what it says, and returns the exit code.
@@ -122,7 +126,15 @@ async fn perform(global: &Global, command: Command, output: Output) -> Result<()
         }
         Command::Login { account } => account::login(&home()?, &account, output).await,
         Command::Recover(recover) => account::recover(&home()?, &recover, output).await,
-        Command::Up { api_port } => daemon::run(options(global, home()?), api_port, output).await,
+        Command::Up { api_port, passphrase_file } => {
+            let mut options = options(global, home()?);
+            if is_locked(&options.home) {
+                let typed = secret::password(passphrase_file.as_deref(), secret::Asked::Passphrase)?;
+                options.passphrase = Some(Passphrase::new(typed));
+            }
+            daemon::run(options, api_port, output).await
+        }
+        Command::Store(store) => store::run(&home()?, store, output).await,
         Command::Status => status::show(&api()?, output).await,
         Command::Netcheck => netcheck::run(&api()?, output).await,
         Command::Path { address } => path::show(&api()?, &address, output).await,
@@ -132,9 +144,7 @@ async fn perform(global: &Global, command: Command, output: Output) -> Result<()
         Command::Contact(contact) => contact::run(&api()?, contact, output).await,
         Command::Presence(presence) => status::presence(&api()?, presence, output).await,
         Command::Letters(command) => saying::run(&api()?, command, output).await,
-        Command::History { address, limit, keep_unread } => {
-            letters::history(&api()?, &address, (limit, keep_unread), output).await
-        }
+        Command::History(history) => history::run(&api()?, history, output).await,
         Command::Tail { after } => tail::run(&api()?, after, output).await,
         Command::File(file) => file::run(&api()?, file, output).await,
         Command::Config(config) => config::run(&api()?, config, output).await,

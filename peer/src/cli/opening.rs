@@ -26,10 +26,18 @@ impl From<OpenError> for Stop {
     }
 }
 
+impl From<StoreError> for Stop {
+    fn from(error: StoreError) -> Self {
+        Self::because(kind_of(&error), error.to_string())
+    }
+}
+
 const fn kind_of(error: &StoreError) -> ErrorKind {
     match error {
-        StoreError::InUse(_) => ErrorKind::Conflict,
-        StoreError::Newer { .. }
+        StoreError::InUse(_) | StoreError::AlreadyLocked | StoreError::NotLocked => ErrorKind::Conflict,
+        StoreError::Locked(_) | StoreError::WrongPassphrase => ErrorKind::Denied,
+        StoreError::NoPassphrases
+        | StoreError::Newer { .. }
         | StoreError::File { .. }
         | StoreError::Full
         | StoreError::Damaged(_)

@@ -22,6 +22,10 @@ pub(super) enum Asked {
     New,
     /// The recovery code.
     Code,
+    /// What guards the store.
+    Passphrase,
+    /// What is to guard the store. Asked twice.
+    NewPassphrase,
 }
 
 impl Asked {
@@ -30,6 +34,8 @@ impl Asked {
             Self::Present => "Password: ",
             Self::New => "New password: ",
             Self::Code => "Recovery code: ",
+            Self::Passphrase => "Passphrase: ",
+            Self::NewPassphrase => "New passphrase: ",
         }
     }
 
@@ -37,6 +43,7 @@ impl Asked {
         match self {
             Self::Present | Self::New => "password",
             Self::Code => "recovery code",
+            Self::Passphrase | Self::NewPassphrase => "passphrase",
         }
     }
 
@@ -45,6 +52,8 @@ impl Asked {
             Self::Present => "--password-file",
             Self::New => "--password-file or --new-password-file",
             Self::Code => "--code-file",
+            Self::Passphrase => "--passphrase-file",
+            Self::NewPassphrase => "--passphrase-file or --new-passphrase-file",
         }
     }
 }
@@ -80,12 +89,13 @@ pub(super) fn password(file: Option<&Path>, asked: Asked) -> Result<Zeroizing<St
 
 fn ask(asked: Asked) -> Result<io::Result<Zeroizing<String>>, Stop> {
     let first = rpassword::prompt_password(asked.prompt()).map(Zeroizing::new);
-    if asked == Asked::New {
+    if matches!(asked, Asked::New | Asked::NewPassphrase) {
         let again = rpassword::prompt_password("Again: ").map(Zeroizing::new);
         if let (Ok(first), Ok(again)) = (&first, &again)
             && first != again
         {
-            return Err(Stop::because(ErrorKind::Usage, "the two passwords differ; try again"));
+            let text = format!("the two {}s differ; try again", asked.name());
+            return Err(Stop::because(ErrorKind::Usage, text));
         }
     }
     Ok(first)

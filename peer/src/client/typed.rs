@@ -140,19 +140,6 @@ impl Client {
         Ok((id, state))
     }
 
-    /// The newest `limit` letters of a chat, or those before one of them, oldest first.
-    ///
-    /// # Errors
-    /// [`CommandError`]: no such letter.
-    pub async fn history(
-        &self,
-        with: Address,
-        limit: u32,
-        before: Option<LetterId>,
-    ) -> Result<Vec<LetterView>, CommandError> {
-        self.letters(Command::History { with, limit, before }).await
-    }
-
     /// One letter.
     ///
     /// # Errors
@@ -315,7 +302,7 @@ impl Client {
         self.command(command).await.map(drop)
     }
 
-    async fn letters(&self, command: Command) -> Result<Vec<LetterView>, CommandError> {
+    pub(super) async fn letters(&self, command: Command) -> Result<Vec<LetterView>, CommandError> {
         let Reply::Letters(letters) = self.command(command).await? else { return Err(unexpected()) };
         Ok(letters)
     }

@@ -11,6 +11,8 @@ use thiserror::Error;
 
 use super::chat::command::{ChatCommand, ChatReply};
 use super::devices::DeviceCommand;
+use super::history::ask::Ask;
+use super::history::view::{ForgottenView, HoldingView, ImportedView, RecordsView, SearchView};
 use super::keys::verification::TrustCommand;
 use super::transfer::Move;
 use super::view::{
@@ -83,15 +85,8 @@ pub enum Command {
     },
     /// Anything else about letters and chats.
     Chat(ChatCommand),
-    /// Letters of one chat. Answer: [`Reply::Letters`], oldest first.
-    History {
-        /// With whom.
-        with: Address,
-        /// At most so many, the newest.
-        limit: u32,
-        /// Only letters before this one.
-        before: Option<LetterId>,
-    },
+    /// Something about history.
+    History(Ask),
     /// One letter. Answer: [`Reply::Letters`] with it.
     Letter {
         /// Which.
@@ -229,6 +224,16 @@ pub enum Reply {
     Letters(Vec<LetterView>),
     /// Chats, or letters that are sent later.
     Chat(ChatReply),
+    /// Letters that were looked for.
+    Found(SearchView),
+    /// How much chats hold.
+    Holdings(Vec<HoldingView>),
+    /// Letters are gone.
+    Forgotten(ForgottenView),
+    /// Letters to be carried elsewhere.
+    Records(RecordsView),
+    /// Letters were brought from elsewhere.
+    Imported(ImportedView),
     /// Paths, one for each device that was reached lately.
     Paths(Vec<PathView>),
     /// Transfers.

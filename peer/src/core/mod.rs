@@ -12,6 +12,7 @@ pub mod devices;
 pub mod effect;
 pub mod engine;
 pub mod event;
+pub mod history;
 pub mod input;
 pub mod keys;
 pub mod letters;

@@ -74,6 +74,9 @@ pub const RELAY_RATE: &str = "relay.max_bytes_per_s";
 /// What that may cost, for all of them together: bytes in a day. Taken at the next start.
 pub const RELAY_DAY: &str = "relay.max_bytes_per_day";
 
+/// Days after which letters are forgotten, by the clock of their author; 0 for never.
+pub const KEEP_DAYS: &str = "history.keep_days";
+
 /// When a changed setting counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -93,7 +96,7 @@ struct Setting {
     wanted: &'static str,
 }
 
-const SETTINGS: [Setting; 21] = [
+const SETTINGS: [Setting; 22] = [
     Setting {
         key: AUTO_ACCEPT,
         applies: Applies::Now,
@@ -198,6 +201,13 @@ const SETTINGS: [Setting; 21] = [
         first: "",
         is_valid: |value| value.is_empty() || value.parse::<Proxy>().is_ok(),
         wanted: "empty, or a proxy as http://host:port or socks5://host:port",
+    },
+    Setting {
+        key: KEEP_DAYS,
+        applies: Applies::Now,
+        first: "0",
+        is_valid: |value| value.parse::<u32>().is_ok(),
+        wanted: "a number of days; 0 to keep letters for good",
     },
     Setting {
         key: BOOTSTRAP,
@@ -348,6 +358,11 @@ pub(crate) fn relay<S: SettingStore>(store: &mut S) -> Result<Option<RelayLimits
         account_bytes_per_day: per_day,
         idle: IDLE,
     }))
+}
+
+/// Days after which letters are forgotten; `None` for never.
+pub(crate) fn keep_days<S: SettingStore>(store: &mut S) -> Result<Option<u32>, S::Error> {
+    Ok(kept(store, KEEP_DAYS)?.parse().ok().filter(|days| *days > 0))
 }
 
 /// Puts the place that the user has set, if any, where the invite's was. The pin stays.

@@ -6,6 +6,7 @@ use hobnob_wire::{Address, DeviceId};
 use super::chat::store::ChatStore;
 use super::contact::Contact;
 pub use super::devices::DeviceStore;
+pub use super::history::store::HistoryStore;
 use super::keys::Identity;
 use super::keys::olm::Pickle;
 use super::keys::trust::Pinned;
@@ -138,6 +139,7 @@ pub trait Store:
     + ContactStore
     + SettingStore
     + LetterStore
+    + HistoryStore
     + OutboxStore
     + InboxStore
     + ChatStore
@@ -151,6 +153,7 @@ impl<T> Store for T where
         + ContactStore
         + SettingStore
         + LetterStore
+        + HistoryStore
         + OutboxStore
         + InboxStore
         + ChatStore

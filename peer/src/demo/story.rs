@@ -12,7 +12,7 @@ use super::stage::{People, Stage};
 use super::transfer;
 use super::witness::{self, Seen};
 use crate::api::bodies::ContactAdd;
-use crate::api::client::ApiClient;
+use crate::api::client::{ApiClient, Letters};
 use crate::cli::{Output, Stop, elapsed};
 use crate::core::command::CommandError;
 use crate::core::view::{ContactView, LetterState, LinkView};
@@ -100,7 +100,7 @@ async fn comes_to(from: &mut Person, id: LetterId, state: LetterState) -> Result
 
 /// The last letter that `to` has from `from` says `text`.
 async fn reads(to: &Person, from: &Person, text: &str) -> Result<(), Stop> {
-    let letters = to.api.letters(&from.address, 1).await?;
+    let letters = to.api.letters(&from.address, &Letters::Newest, 1).await?;
     if letters.last().is_some_and(|letter| letter.text == text) {
         return Ok(());
     }

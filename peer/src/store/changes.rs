@@ -1,11 +1,11 @@
 //! What changes how letters are shown, and what erases them.
 
 use hobnob_wire::Address;
-use hobnob_wire::letter::LetterRef;
+use hobnob_wire::letter::{LetterRef, kind};
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::column::{address, count, letter, read};
-use super::{StoreError, Tx};
+use super::{StoreError, Tx, search};
 use crate::core::chat::change::{Change, Slot, Stamp};
 use crate::core::chat::store::EARLY_CHANGES_MAX;
 
@@ -77,6 +77,9 @@ impl Tx<'_> {
                 )?
                 .execute(params![slot.chat.as_str(), count(EARLY_CHANGES_MAX)])?;
         }
+        if slot.kind == kind::EDIT {
+            search::refresh(self, &slot.letter.author, slot.letter.id)?;
+        }
         Ok(())
     }
 
@@ -95,12 +98,13 @@ impl Tx<'_> {
     }
 
     pub(super) fn mark_changes_timely(&self, chat: &Address, letter: &LetterRef) -> Result<(), StoreError> {
-        self.transaction
+        let waited = self
+            .transaction
             .prepare_cached(
                 "UPDATE changes SET early = 0 WHERE letter = ?1 AND author = ?2 AND chat = ?3 AND early = 1",
             )?
             .execute(params![letter.id.as_bytes(), letter.author.as_str(), chat.as_str()])?;
-        Ok(())
+        if waited > 0 { search::refresh(self, &letter.author, letter.id) } else { Ok(()) }
     }
 
     pub(super) fn remove_changes(
@@ -120,6 +124,7 @@ impl Tx<'_> {
 
     pub(super) fn erase_letter(&mut self, letter: &LetterRef, shown: bool) -> Result<(), StoreError> {
         self.erased = true;
+        search::erased(self, &letter.author, letter.id)?;
         let sql = if shown {
             "UPDATE letters SET body = x'', expires_after_s = NULL, expires_unix_ms = NULL,
              state = CASE WHEN state = 3 AND author = chat THEN 4 ELSE state END

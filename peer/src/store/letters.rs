@@ -4,14 +4,23 @@ use hobnob_wire::{Address, LetterId};
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::column::{self, address, count, state, state_number};
-use super::{StoreError, Tx};
+use super::{StoreError, Tx, search};
 use crate::core::chat::{Shown, shown};
+use crate::core::history::store::Place;
 use crate::core::letters::store::{Expires, LetterStore, StoredLetter};
 use crate::core::view::LetterState;
 
+/// What [`letter`] reads.
 pub(super) const COLUMNS: &str =
     "id, author, addressee, chat, at_unix_ms, kind, body, state, error, received_unix_ms,
  thread, expires_after_s, expires_unix_ms";
+/// Where [`place`] is read when it stands behind [`COLUMNS`].
+const PLACE: usize = 13;
+
+/// Where a letter stands.
+pub(super) fn place(row: &Row<'_>) -> Result<Place, StoreError> {
+    Ok(Place(row.get(PLACE)?))
+}
 
 pub(super) fn letter(row: &Row<'_>) -> Result<StoredLetter, StoreError> {
     let after_s = row.get::<_, Option<u32>>(11)?;
@@ -46,43 +55,76 @@ const fn shown_number(kind: u16) -> i64 {
     }
 }
 
+/// Adds a letter, at the end unless a place is given; `false` when it is there already.
+pub(super) fn add(tx: &Tx<'_>, letter: &StoredLetter, place: Option<Place>) -> Result<bool, StoreError> {
+    let sql = format!(
+        "INSERT INTO letters ({COLUMNS}, shown, place)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)
+         ON CONFLICT (id, author) DO NOTHING"
+    );
+    let (after_s, at) = match letter.expires {
+        Some(Expires::AfterReading { seconds }) => (Some(seconds), None),
+        Some(Expires::At { unix_ms }) => (None, Some(i64::try_from(unix_ms).unwrap_or(i64::MAX))),
+        None => (None, None),
+    };
+    let added = tx.transaction.prepare_cached(&sql)?.execute(params![
+        letter.id.as_bytes(),
+        letter.author.as_str(),
+        letter.to.as_str(),
+        letter.chat.as_str(),
+        letter.at_unix_ms.cast_signed(),
+        letter.kind,
+        letter.body,
+        state_number(letter.state),
+        letter.error,
+        letter.received_unix_ms.cast_signed(),
+        letter.thread.as_ref().map(LetterId::as_bytes),
+        after_s,
+        at,
+        shown_number(letter.kind),
+        place.map(|place| place.0),
+    ])?;
+    if added > 0 {
+        search::added(tx, Place(tx.transaction.last_insert_rowid()), letter)?;
+    }
+    Ok(added > 0)
+}
+
+/// A letter and where it stands.
+pub(super) fn placed(
+    tx: &Tx<'_>,
+    author: &Address,
+    id: LetterId,
+) -> Result<Option<(Place, StoredLetter)>, StoreError> {
+    let sql = format!("SELECT {COLUMNS}, place FROM letters WHERE id = ?1 AND author = ?2");
+    let mut statement = tx.transaction.prepare_cached(&sql)?;
+    let found = statement
+        .query_row(params![id.as_bytes(), author.as_str()], |row| {
+            Ok(place(row).and_then(|at| Ok((at, letter(row)?))))
+        })
+        .optional()?;
+    found.transpose()
+}
+
+/// Removes a letter with its copies, and its words from the index.
+pub(super) fn remove(tx: &Tx<'_>, place: Place, letter: &StoredLetter) -> Result<(), StoreError> {
+    search::removed(tx, place, letter)?;
+    tx.transaction.prepare_cached("DELETE FROM letters WHERE place = ?1")?.execute([place.0])?;
+    tx.transaction
+        .prepare_cached(
+            "DELETE FROM copies WHERE letter = ?1 AND NOT EXISTS (SELECT 1 FROM letters WHERE id = ?1)",
+        )?
+        .execute([letter.id.as_bytes()])?;
+    Ok(())
+}
+
 impl LetterStore for Tx<'_> {
     fn add_letter(&mut self, letter: &StoredLetter) -> Result<(), StoreError> {
-        let sql = format!(
-            "INSERT INTO letters ({COLUMNS}, shown)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
-             ON CONFLICT (id, author) DO NOTHING"
-        );
-        let (after_s, at) = match letter.expires {
-            Some(Expires::AfterReading { seconds }) => (Some(seconds), None),
-            Some(Expires::At { unix_ms }) => (None, Some(i64::try_from(unix_ms).unwrap_or(i64::MAX))),
-            None => (None, None),
-        };
-        self.transaction.prepare_cached(&sql)?.execute(params![
-            letter.id.as_bytes(),
-            letter.author.as_str(),
-            letter.to.as_str(),
-            letter.chat.as_str(),
-            letter.at_unix_ms.cast_signed(),
-            letter.kind,
-            letter.body,
-            state_number(letter.state),
-            letter.error,
-            letter.received_unix_ms.cast_signed(),
-            letter.thread.as_ref().map(LetterId::as_bytes),
-            after_s,
-            at,
-            shown_number(letter.kind),
-        ])?;
-        Ok(())
+        add(self, letter, None).map(drop)
     }
 
     fn letter(&mut self, author: &Address, id: LetterId) -> Result<Option<StoredLetter>, StoreError> {
-        let sql = format!("SELECT {COLUMNS} FROM letters WHERE id = ?1 AND author = ?2");
-        let mut statement = self.transaction.prepare_cached(&sql)?;
-        let found =
-            statement.query_row(params![id.as_bytes(), author.as_str()], |row| Ok(letter(row))).optional()?;
-        found.transpose()
+        Ok(placed(self, author, id)?.map(|(_, letter)| letter))
     }
 
     fn any_letter(&mut self, id: LetterId) -> Result<Option<StoredLetter>, StoreError> {
@@ -90,28 +132,6 @@ impl LetterStore for Tx<'_> {
         let mut statement = self.transaction.prepare_cached(&sql)?;
         let found = statement.query_row([id.as_bytes()], |row| Ok(letter(row))).optional()?;
         found.transpose()
-    }
-
-    fn history(
-        &mut self,
-        chat: &Address,
-        before: Option<LetterId>,
-        limit: u32,
-    ) -> Result<Vec<StoredLetter>, StoreError> {
-        let sql = format!(
-            "SELECT {COLUMNS} FROM letters WHERE chat = ?1 AND shown > 0 AND place <
-             coalesce((SELECT min(place) FROM letters WHERE chat = ?1 AND id = ?2), 9223372036854775807)
-             ORDER BY place DESC LIMIT ?3"
-        );
-        let mut statement = self.transaction.prepare_cached(&sql)?;
-        let before = before.as_ref().map(LetterId::as_bytes);
-        let mut rows = statement.query(params![chat.as_str(), before, limit])?;
-        let mut letters = Vec::new();
-        while let Some(row) = rows.next()? {
-            letters.push(letter(row)?);
-        }
-        letters.reverse();
-        Ok(letters)
     }
 
     fn unread(&mut self, chat: &Address, limit: usize) -> Result<Vec<LetterId>, StoreError> {
@@ -140,10 +160,9 @@ impl LetterStore for Tx<'_> {
     }
 
     fn remove_letter(&mut self, author: &Address, id: LetterId) -> Result<(), StoreError> {
-        self.transaction
-            .prepare_cached("DELETE FROM letters WHERE id = ?1 AND author = ?2")?
-            .execute(params![id.as_bytes(), author.as_str()])?;
-        self.transaction.prepare_cached("DELETE FROM copies WHERE letter = ?1")?.execute([id.as_bytes()])?;
-        Ok(())
+        match placed(self, author, id)? {
+            Some((place, letter)) => remove(self, place, &letter),
+            None => Ok(()),
+        }
     }
 }

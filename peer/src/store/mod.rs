@@ -12,6 +12,8 @@
 //! | `contacts` | roster and settings |
 //! | `letters`, `copies`, `inbox` | history, copies on their way, letters that came in |
 //! | `changes`, `chats` | what changes letters, drafts, wishes, what is sent later |
+//! | `history`, `search` | pages, forgetting, letters that are carried; the index of their words |
+//! | [`passphrase`], `key`, `sealed` | a store that a passphrase guards |
 //! | `transfers` | files on their way, and those that were |
 
 mod changes;
@@ -20,10 +22,15 @@ mod column;
 mod contacts;
 mod copies;
 mod devices;
+mod history;
 mod inbox;
+mod key;
 mod keys;
 mod letters;
+pub mod passphrase;
 mod schema;
+mod sealed;
+mod search;
 mod transfers;
 
 use std::cell::Cell;
@@ -35,6 +42,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, Transaction};
 use thiserror::Error;
 
+pub use self::passphrase::Passphrase;
 use crate::core::store::Fallible;
 
 /// Name of the database in the home.
@@ -77,6 +85,21 @@ pub enum StoreError {
     /// The file is damaged or not a database.
     #[error("the data of hobnob is damaged ({0}); restore the folder from a backup")]
     Damaged(&'static str),
+    /// A passphrase guards the store.
+    #[error("the store in {} is locked with a passphrase; give it on a terminal or with --passphrase-file", .0.display())]
+    Locked(PathBuf),
+    /// It is not this one.
+    #[error("the passphrase is wrong; try again")]
+    WrongPassphrase,
+    /// There is one already.
+    #[error("the store has a passphrase already; change it with `hobnob store passphrase`")]
+    AlreadyLocked,
+    /// There is none.
+    #[error("the store has no passphrase; set one with `hobnob store lock`")]
+    NotLocked,
+    /// This program was built without encryption of the store.
+    #[error("this hobnob was built without encryption of the store; build it with `--features passphrase`")]
+    NoPassphrases,
     /// SQLite failed otherwise.
     #[error("the data of hobnob cannot be read or written: {0}")]
     Sqlite(rusqlite::Error),
@@ -117,19 +140,40 @@ impl Database {
     /// Opens the database in `home`, making folder and file when they are missing.
     ///
     /// # Errors
-    /// [`StoreError`].
+    /// [`StoreError`]; [`StoreError::Locked`] when a passphrase guards it.
     pub fn open(home: &Path) -> Result<Self, StoreError> {
-        let at = |path: &Path| {
-            let path = path.to_owned();
-            move |error| StoreError::File { path, error }
-        };
-        DirBuilder::new().recursive(true).mode(0o700).create(home).map_err(at(home))?;
-        let lock = lock(home)?;
+        let lock = Self::own(home)?;
+        if passphrase::is_locked(home) {
+            return Err(StoreError::Locked(home.to_owned()));
+        }
         let path = home.join(FILE);
         // Made by us, so that it is private from its first byte; SQLite gives the same mode to its log.
-        private().open(&path).map_err(at(&path))?;
+        private().open(&path).map_err(|error| StoreError::File { path: path.clone(), error })?;
         let connection = Connection::open(&path)?;
         Self::prepare(connection, Some(lock))
+    }
+
+    /// Opens the database in `home`, which `passphrase` guards.
+    ///
+    /// # Errors
+    /// [`StoreError`]; [`StoreError::NotLocked`] when there is no passphrase.
+    pub fn unlock(home: &Path, passphrase: &Passphrase) -> Result<Self, StoreError> {
+        let lock = Self::own(home)?;
+        let key = passphrase::open_key(home, passphrase)?;
+        let connection = sealed::open(&home.join(passphrase::SEALED), &key)?;
+        Self::prepare(connection, Some(lock))
+    }
+
+    /// Makes the home when it is missing, takes it for this process, and removes what was left behind.
+    fn own(home: &Path) -> Result<File, StoreError> {
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(home)
+            .map_err(|error| StoreError::File { path: home.to_owned(), error })?;
+        let lock = lock(home)?;
+        passphrase::tidy(home)?;
+        Ok(lock)
     }
 
     /// A database that is gone when it is dropped, for tests and simulations.

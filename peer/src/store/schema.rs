@@ -20,6 +20,7 @@ const STEPS: &[&str] = &[
     include_str!("schema/chats.sql"),
     include_str!("schema/again.sql"),
     include_str!("schema/devices.sql"),
+    include_str!("schema/history.sql"),
 ];
 
 /// Brings a file to the newest format.

@@ -17,6 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use hobnob_peer::LetterState;
 use hobnob_peer::core::command::CommandId;
 use hobnob_peer::core::event::Event;
+use hobnob_peer::core::history::store::{HistoryStore as _, Page};
 use hobnob_peer::core::letters::store::{InboxStore as _, LetterStore as _, OutboxStore as _};
 use hobnob_peer::core::store::KeyStore as _;
 use hobnob_wire::letter::LetterBody;
@@ -254,12 +255,12 @@ impl World {
 
     fn words_in(&mut self, index: usize, chat: &Address) -> Vec<Words> {
         let database = &mut self.peers[index].database;
-        let letters = database.begin().and_then(|mut tx| tx.history(chat, None, u32::MAX));
+        let letters = database.begin().and_then(|mut tx| tx.page(chat, Page::Newest, u32::MAX));
         let words = |body: &[u8]| match LetterBody::decode(TEXT, body) {
             Ok(LetterBody::Text(text)) => Words::parse(text.words.text.as_str()),
             Ok(_) | Err(_) => None,
         };
-        letters.unwrap_or_default().iter().filter_map(|letter| words(&letter.body)).collect()
+        letters.ok().flatten().unwrap_or_default().iter().filter_map(|letter| words(&letter.body)).collect()
     }
 
     /// Rule 9.

@@ -13,6 +13,7 @@ mod files;
 mod folders;
 mod follows;
 mod helpers;
+mod history;
 mod kinds;
 mod languages;
 mod large;
@@ -22,6 +23,8 @@ mod limits;
 mod moves;
 mod overlay;
 mod parts;
+#[cfg(feature = "passphrase")]
+mod passphrase;
 mod paths;
 mod people;
 mod presence;

@@ -7,11 +7,11 @@ use hobnob_wire::letter::Language;
 use hobnob_wire::{Address, LetterId};
 
 use crate::api::bodies::{
-    CardSend, LETTERS_MAX, LetterEdit, LetterSend, LetterSent, LettersQuery, LocationSend, NudgeSend,
-    PollSend, ReactionSet, Rendered, Sent, Typing, VoteSet,
+    CardSend, LetterEdit, LetterSend, LetterSent, LocationSend, NudgeSend, PollSend, ReactionSet, Rendered,
+    Sent, Typing, VoteSet,
 };
 use crate::api::error::ApiError;
-use crate::api::extract::{Asks, Body};
+use crate::api::extract::Body;
 use crate::api::state::Api;
 use crate::client::Written;
 use crate::core::chat::command::{ChatCommand, NewWords, Saying};
@@ -174,16 +174,6 @@ pub(in crate::api) async fn one(
     Path(id): Path<String>,
 ) -> Result<Json<LetterView>, ApiError> {
     Ok(Json(api.client().letter(letter_id(&id)?).await?))
-}
-
-pub(in crate::api) async fn of_chat(
-    State(api): State<Api>,
-    Path(address): Path<String>,
-    Asks(LettersQuery { limit, before }): Asks<LettersQuery>,
-) -> Result<Json<Vec<LetterView>>, ApiError> {
-    let with = api.address(&address)?;
-    let before = before.as_deref().map(letter_id).transpose()?;
-    Ok(Json(api.client().history(with, limit.min(LETTERS_MAX), before).await?))
 }
 
 pub(in crate::api) async fn mark_read(

@@ -5,6 +5,7 @@ pub(super) mod config;
 pub(super) mod contacts;
 pub(super) mod devices;
 pub(super) mod events;
+pub(super) mod history;
 pub(super) mod letters;
 pub(super) mod transfers;
 pub(super) mod user;

@@ -17,10 +17,8 @@ use crate::core::time::Entropy;
 use crate::core::transfer::TransferInput;
 use crate::core::turn::{Asked, Turn};
 
-/// Letters that one command may ask for.
-const HISTORY_MAX: u32 = 1_000;
-
-type Replied<S> = Result<Result<Reply, CommandError>, S>;
+/// How a command is answered at once.
+pub(super) type Replied<S> = Result<Result<Reply, CommandError>, S>;
 
 impl Engine {
     pub(super) fn command<S: Store, E: Entropy>(
@@ -58,7 +56,7 @@ impl Engine {
             }
             Command::Send { to, text } => self.send(turn, to, text)?,
             Command::Chat(command) => self.chat_command(turn, command)?,
-            Command::History { with, limit, before } => self.history(turn, &with, limit, before)?,
+            Command::History(ask) => self.history(turn, ask)?,
             Command::Letter { id } => self.letter(turn, id)?,
             Command::MarkRead { with } => self.mark_read(turn, &with)?,
             Command::Typing { to, active } => self.typing(turn, &to, active)?,
@@ -147,20 +145,6 @@ impl Engine {
         self.contacts.may_write(to).map(|()| Reply::Done)
     }
 
-    fn history<S: Store, E: Entropy>(
-        &self,
-        turn: &mut Turn<'_, S, E>,
-        with: &Address,
-        limit: u32,
-        before: Option<LetterId>,
-    ) -> Replied<S::Error> {
-        let own = &self.keys.identity.address;
-        let letters = turn.store.history(with, before, limit.min(HISTORY_MAX))?;
-        let views: Result<Vec<_>, _> =
-            letters.iter().map(|letter| show::view(turn.store, own, letter)).collect();
-        Ok(Ok(Reply::Letters(views?)))
-    }
-
     fn letter<S: Store, E: Entropy>(&self, turn: &mut Turn<'_, S, E>, id: LetterId) -> Replied<S::Error> {
         let Some(letter) = turn.store.any_letter(id)?.filter(|letter| shown(letter.kind) != Shown::Not)
         else {
@@ -185,6 +169,7 @@ impl Engine {
         let general = settings::paths(turn.store)?;
         self.links.set_policy(turn, &self.contacts, general);
         self.overlay.contacts_changed();
+        self.sweep.setting_changed();
         Ok(Ok(Reply::Done))
     }
 }

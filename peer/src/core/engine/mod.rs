@@ -3,6 +3,7 @@
 //! | module | routes |
 //! | --- | --- |
 //! | `commands` | what users ask |
+//! | `history` | what users ask about history |
 //! | `answers` | what the rendezvous answers |
 //! | `pushes` | what the rendezvous says unasked |
 //! | `peers` | what links bring |
@@ -16,6 +17,7 @@ mod chats;
 mod commands;
 mod devices;
 mod files;
+mod history;
 mod overlay;
 mod peers;
 mod pushes;
@@ -34,6 +36,7 @@ use super::contact::Contacts;
 use super::devices::Devices;
 use super::effect::Effect;
 use super::event::Event;
+use super::history::sweep::Sweep;
 use super::input::Input;
 use super::keys::olm::OlmAccount;
 use super::keys::trust::{Trust, Verdict};
@@ -80,6 +83,7 @@ pub struct Engine {
     overlay: Overlay,
     relaying: Relaying,
     transfers: Transfers,
+    sweep: Sweep,
     requests: Requests,
     /// When receipts that are owed are written.
     receipts_due: Option<Duration>,
@@ -108,6 +112,7 @@ impl Engine {
             overlay: Overlay::default(),
             relaying: Relaying::new(settings::relay(store)?.is_some()),
             transfers: Transfers::open(store)?,
+            sweep: Sweep::default(),
             requests: Requests::default(),
             // Some may be owed from before.
             receipts_due: Some(Duration::ZERO),
@@ -155,7 +160,7 @@ impl Engine {
         let links = self.links.deadline(self.session.is_up());
         let overlay = self.overlay.deadline();
         let letters = [self.receipts_due, self.outbox.deadline(), self.chat.deadline()];
-        let others = letters.into_iter().chain([self.transfers.deadline()]);
+        let others = letters.into_iter().chain([self.transfers.deadline(), self.sweep.deadline()]);
         others.chain([links, overlay]).flatten().min()
     }
 
@@ -222,6 +227,7 @@ impl Engine {
         }
         self.chat_tick(turn)?;
         self.outbox.tick(now);
+        self.sweep.tick(turn)?;
         let (transfers, relaying) = (&self.transfers, &self.relaying);
         self.links.close_idle(turn, |link| transfers.uses_link(link) || relaying.uses_link(link));
         if self.transfers.deadline().is_some_and(|due| due <= now) {

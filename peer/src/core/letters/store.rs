@@ -82,17 +82,6 @@ pub trait LetterStore: Fallible {
     /// The store's.
     fn any_letter(&mut self, id: LetterId) -> Result<Option<StoredLetter>, Self::Error>;
 
-    /// The newest letters of a chat that are shown, at most `limit`, only those before `before`; oldest first.
-    ///
-    /// # Errors
-    /// The store's.
-    fn history(
-        &mut self,
-        chat: &Address,
-        before: Option<LetterId>,
-        limit: u32,
-    ) -> Result<Vec<StoredLetter>, Self::Error>;
-
     /// Letters that are shown, that somebody else wrote in a chat and the user has not read, oldest first, at
     /// most `limit`.
     ///

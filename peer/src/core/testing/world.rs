@@ -21,6 +21,8 @@ use crate::core::devices::DeviceCommand;
 use crate::core::effect::{Effect, ReachOrder};
 use crate::core::engine::Engine;
 use crate::core::event::Event;
+use crate::core::history::ask::Ask;
+use crate::core::history::store::Page;
 use crate::core::input::{Input, LinkId, RequestError};
 use crate::core::keys::enrol::{LoggedIn, NewDevice, change, new_account, new_device};
 use crate::core::time::Now;
@@ -357,7 +359,8 @@ impl World {
     /// The chat of a node with the account of another.
     pub(crate) fn history(&mut self, node: usize, with: usize) -> Vec<LetterView> {
         let with = self.nodes[with].address.clone();
-        let reply = self.ask(node, Command::History { with, limit: 1_000, before: None }).unwrap();
+        let reply =
+            self.ask(node, Command::History(Ask::Page { with, page: Page::Newest, limit: 1_000 })).unwrap();
         let Reply::Letters(letters) = reply else { panic!("{reply:?}") };
         letters
     }

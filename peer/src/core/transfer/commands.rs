@@ -164,7 +164,7 @@ impl Transfers {
             | Command::Presence { .. }
             | Command::Send { .. }
             | Command::Chat(_)
-            | Command::History { .. }
+            | Command::History(_)
             | Command::Letter { .. }
             | Command::MarkRead { .. }
             | Command::Typing { .. }
