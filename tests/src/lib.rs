@@ -18,7 +18,6 @@
 //! | [`namespace`] | a test inside network and mount namespaces of its own |
 //! | [`proxy`] | a proxy on the way to the rendezvous |
 //! | [`middle`] | an active attacker between two peers |
-//! | [`tampered`] | programs whose system calls fail |
 //! | [`crowd`] | connections to a rendezvous that never say anything |
 //! | [`sim`] | a rendezvous and peers in one thread, under virtual time, with everything going wrong |
 //! | [`chance`] | numbers without a pattern |
@@ -39,7 +38,6 @@ pub mod person;
 pub mod process;
 pub mod proxy;
 pub mod sim;
-pub mod tampered;
 pub mod world;
 
 /// How long a story waits for something that must happen. Far beyond what a busy machine with two cores needs: it

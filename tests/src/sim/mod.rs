@@ -101,13 +101,15 @@ pub struct Run {
     pub plant: Option<Plant>,
     /// Whether a failure comes with all that happened before.
     pub keeps_lines: bool,
+    /// Whether letters that overtake each other are let pass.
+    pub except_order: bool,
 }
 
 impl Run {
     /// A run of the product as it is.
     #[must_use]
     pub const fn new(seed: u64) -> Self {
-        Self { seed, plant: None, keeps_lines: false }
+        Self { seed, plant: None, keeps_lines: false, except_order: false }
     }
 
     /// Runs it to its end, or until a rule does not hold.
@@ -122,6 +124,7 @@ impl Run {
             folder.as_ref().map_or(Medium::Memory, |folder| Medium::Folder(folder.path().to_owned()));
         let mut world = World::new(chance, plan, medium, Trace::new(self.keeps_lines));
         world.plant = self.plant;
+        world.checks_order = !self.except_order;
         // What panics is a bug like any other; the seed must be told.
         let result = catch_unwind(AssertUnwindSafe(|| world.live())).unwrap_or_else(|panic| {
             let words = panic.downcast_ref::<String>().map(String::as_str);
@@ -158,6 +161,8 @@ pub fn power_cuts(seed: u64) -> Result<PowerCuts, String> {
     let medium = Medium::Folder(folder.path().to_owned());
     let mut world = World::new(chance, plan, medium, Trace::new(false));
     world.outage = Some(Outage::new(folder.path()));
+    // On which road letters go is another matter.
+    world.checks_order = false;
     world.live()?;
     Ok(world.outage.map(|outage| outage.tried).unwrap_or_default())
 }

@@ -68,6 +68,8 @@ pub(super) struct World {
     pub(super) chance: Chance,
     pub(super) plan: Plan,
     pub(super) plant: Option<Plant>,
+    /// Whether letters must not overtake each other.
+    pub(super) checks_order: bool,
     /// Where databases are.
     pub(super) medium: Medium,
     /// Whether nothing goes wrong any more, or not yet.
@@ -106,6 +108,7 @@ impl World {
             chance,
             plan,
             plant: None,
+            checks_order: true,
             medium,
             calm: true,
             stormed: false,

@@ -27,6 +27,9 @@ struct Options {
     /// Seeds that run at a time; as many as there are cores when absent.
     #[arg(long)]
     threads: Option<usize>,
+    /// Lets letters pass that overtake each other on their two roads.
+    #[arg(long)]
+    except_order: bool,
 }
 
 /// What all runs came to.
@@ -43,16 +46,17 @@ struct Totals {
 
 fn main() -> Result<ExitCode> {
     let options = Options::parse();
+    let run = |seed| Run { except_order: options.except_order, ..Run::new(seed) };
     match (options.seed, options.seeds) {
-        (Some(seed), None) => one(seed),
-        (seed, seeds) => many(seed.unwrap_or(1), seeds.unwrap_or(2_000), options.threads),
+        (Some(seed), None) => one(run(seed)),
+        (seed, seeds) => many((seed.unwrap_or(1), seeds.unwrap_or(2_000)), options.threads, run),
     }
 }
 
 /// Runs one seed and prints what happens.
-fn one(seed: u64) -> Result<ExitCode> {
+fn one(run: Run) -> Result<ExitCode> {
     let mut out = std::io::stdout().lock();
-    match (Run { keeps_lines: true, ..Run::new(seed) }).go() {
+    match (Run { keeps_lines: true, ..run }).go() {
         Ok(summary) => {
             writeln!(out, "{summary:#?}")?;
             Ok(ExitCode::SUCCESS)
@@ -67,7 +71,11 @@ fn one(seed: u64) -> Result<ExitCode> {
     }
 }
 
-fn many(first: u64, count: u64, threads: Option<usize>) -> Result<ExitCode> {
+fn many(
+    (first, count): (u64, u64),
+    threads: Option<usize>,
+    run: impl Fn(u64) -> Run + Sync,
+) -> Result<ExitCode> {
     let threads = threads.unwrap_or_else(|| thread::available_parallelism().map_or(1, Into::into));
     let next = AtomicU64::new(first);
     let totals = Mutex::new(Totals::default());
@@ -81,7 +89,7 @@ fn many(first: u64, count: u64, threads: Option<usize>) -> Result<ExitCode> {
                     if seed >= first + count || enough {
                         return;
                     }
-                    let result = Run::new(seed).go();
+                    let result = run(seed).go();
                     if let Ok(mut totals) = totals.lock() {
                         totals.add(result);
                     }
