@@ -120,7 +120,7 @@ pub enum AccountRequest {
         /// OPAQUE `RegistrationUpload`.
         message: OpaqueMessage,
         /// The entry that renews S.
-        renewal: SignedEntry,
+        renewal: Box<SignedEntry>,
         /// The entry after it, which adds the device.
         entry: SignedEntry,
         /// The new S for the owner's later devices.

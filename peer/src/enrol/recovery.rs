@@ -55,7 +55,7 @@ pub async fn recover(
         recovered_account(&device_name(), (&root, &list), &export_key, unix_ms() / 1000, &mut SystemEntropy)?;
     let finish = AccountRequest::RecoverFinish {
         message,
-        renewal: keys.renewal,
+        renewal: Box::new(keys.renewal),
         entry: keys.device.entry.clone(),
         wrapped: keys.wrapped,
     };

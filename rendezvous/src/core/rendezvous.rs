@@ -249,7 +249,7 @@ fn about_account(
             password::recover_start(turn, (id, session), name, (opaque_version, &message), &signature)
         }
         AccountRequest::RecoverFinish { message, renewal, entry, wrapped } => {
-            password::recover_finish(turn, (id, session), &message, [renewal, entry], &wrapped)
+            password::recover_finish(turn, (id, session), &message, [*renewal, entry], &wrapped)
         }
         AccountRequest::PasswordStart { opaque_version, message } => {
             password::change_start(turn, session, opaque_version, &message)

@@ -122,7 +122,7 @@ fn account_requests() -> Vec<Example<AccountRequest>> {
             "request 1: message 010203, the entry twice, wrapped key 0405",
             AccountRequest::RecoverFinish {
                 message: bytes(&[1, 2, 3]),
-                renewal: signed_entry(),
+                renewal: Box::new(signed_entry()),
                 entry: signed_entry(),
                 wrapped: bytes(&[4, 5]),
             },

@@ -241,6 +241,7 @@ fn the_root_sets_a_new_password_and_signing_key_and_device_in_one_step() {
     let wrapped = WrappedKey::new(vec![9]).unwrap();
     let message = new.finish(&message);
     world.effects.clear();
+    let renewal = Box::new(renewal);
     let finish = AccountRequest::RecoverFinish { message, renewal, entry: entry.clone(), wrapped };
     let answer = world.ask(session, Request::Account(finish));
     grow(&mut alice, entry);
@@ -272,7 +273,7 @@ fn nobody_recovers_an_account_without_its_root_over_this_very_session() {
     let (key, phone) = device(50);
     let alice = world.person("carol", 30);
     let entry = alice.entry(DeviceOperation::Add(phone), Some(&key));
-    let (renewal, wrapped) = (entry.clone(), WrappedKey::default());
+    let (renewal, wrapped) = (Box::new(entry.clone()), WrappedKey::default());
     let finish = AccountRequest::RecoverFinish { message: message(), renewal, entry, wrapped };
     assert_eq!(world.ask(session, Request::Account(finish)), Err(Refusal::Conflict));
 }
@@ -306,7 +307,7 @@ fn a_recovery_that_does_not_renew_the_key_or_add_a_device_changes_nothing() {
     let entry = alice.entry(DeviceOperation::Add(phone), Some(&key));
     let finish = AccountRequest::RecoverFinish {
         message: new.finish(&message),
-        renewal: alice.entry(DeviceOperation::Revoke(alice.device()), None),
+        renewal: Box::new(alice.entry(DeviceOperation::Revoke(alice.device()), None)),
         entry,
         wrapped: WrappedKey::default(),
     };
