@@ -320,7 +320,7 @@ pub(super) enum File {
         /// Id of the transfer, as `file list` shows it
         id: TransferId,
     },
-    /// Offer again what did not come through
+    /// Offer again what did not come through, or ask its sender to
     Retry {
         /// Id of the transfer, as `file list` shows it
         id: TransferId,
