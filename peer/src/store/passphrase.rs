@@ -205,3 +205,79 @@ fn at(path: &Path) -> impl FnOnce(io::Error) -> StoreError {
     let path = path.to_owned();
     move |error| StoreError::File { path, error }
 }
+
+#[cfg(all(test, feature = "passphrase"))]
+mod tests {
+    use super::*;
+    use crate::core::store::SettingStore;
+
+    fn phrase(text: &str) -> Passphrase {
+        Passphrase::new(Zeroizing::new(text.to_owned()))
+    }
+
+    fn put(database: &mut Database, value: &str) {
+        let mut tx = database.begin().unwrap();
+        tx.set_setting("zebra", value).unwrap();
+        tx.commit().unwrap();
+    }
+
+    fn kept(mut database: Database) -> Option<String> {
+        database.begin().unwrap().setting("zebra").unwrap()
+    }
+
+    fn names(home: &Path) -> Vec<String> {
+        let entries = fs::read_dir(home).unwrap();
+        let mut names: Vec<String> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_change_that_is_interrupted_leaves_the_store_as_it_was_or_as_it_is_to_be() {
+        let home = tempfile::tempdir().unwrap();
+        let home = home.path();
+        let mut database = Database::open(home).unwrap();
+        put(&mut database, "canary");
+        drop(database);
+        // Before the key was in its place.
+        for name in ["sealed.db", "sealed.db.new", "key.new"] {
+            fs::write(home.join(name), "part").unwrap();
+        }
+        assert_eq!(kept(Database::open(home).unwrap()).as_deref(), Some("canary"));
+        set(home, &phrase("one")).unwrap();
+        assert_eq!(names(home), ["key", "lock", "sealed.db"]);
+
+        // After it was.
+        fs::write(home.join("hobnob.db"), "canary").unwrap();
+        fs::write(home.join("hobnob.db-wal"), "canary").unwrap();
+        assert!(matches!(Database::open(home).unwrap_err(), StoreError::Locked(_)));
+        assert!(matches!(Database::unlock(home, &phrase("two")).unwrap_err(), StoreError::WrongPassphrase));
+        assert_eq!(kept(Database::unlock(home, &phrase("one")).unwrap()).as_deref(), Some("canary"));
+        assert_eq!(names(home), ["key", "lock", "sealed.db"]);
+
+        change(home, &phrase("one"), &phrase("two")).unwrap();
+        assert!(matches!(take_off(home, &phrase("one")).unwrap_err(), StoreError::WrongPassphrase));
+        take_off(home, &phrase("two")).unwrap();
+        assert_eq!(names(home), ["hobnob.db", "lock"]);
+        assert_eq!(kept(Database::open(home).unwrap()).as_deref(), Some("canary"));
+    }
+
+    #[test]
+    fn a_sealed_store_has_nothing_in_clear_not_even_in_its_log() {
+        let home = tempfile::tempdir().unwrap();
+        drop(Database::open(home.path()).unwrap());
+        set(home.path(), &phrase("one")).unwrap();
+        let mut database = Database::unlock(home.path(), &phrase("one")).unwrap();
+        put(&mut database, "canary");
+        for name in names(home.path()) {
+            let bytes = fs::read(home.path().join(&name)).unwrap();
+            for word in ["canary", "zebra", "SQLite format", "CREATE TABLE"] {
+                assert!(
+                    !bytes.windows(word.len()).any(|window| window == word.as_bytes()),
+                    "{word} in {name}"
+                );
+            }
+        }
+    }
+}

@@ -1,5 +1,6 @@
 //! The world: devices, what is on its way between them, and the time.
 
+mod letters;
 mod paths;
 
 use std::collections::BTreeMap;
@@ -21,13 +22,10 @@ use crate::core::devices::DeviceCommand;
 use crate::core::effect::{Effect, ReachOrder};
 use crate::core::engine::Engine;
 use crate::core::event::Event;
-use crate::core::history::ask::Ask;
-use crate::core::history::store::Page;
 use crate::core::input::{Input, LinkId, RequestError};
 use crate::core::keys::enrol::{LoggedIn, NewDevice, change, new_account, new_device};
 use crate::core::time::Now;
 use crate::core::transfer::TransferJob;
-use crate::core::view::LetterView;
 use crate::store::Database;
 
 /// How long anything that is said takes to arrive, unless a test says otherwise.
@@ -354,20 +352,6 @@ impl World {
         let reply = self.ask(from, Command::Send { to, text: text.to_owned() }).unwrap();
         let Reply::Sent { id, .. } = reply else { panic!("{reply:?}") };
         id
-    }
-
-    /// The chat of a node with the account of another.
-    pub(crate) fn history(&mut self, node: usize, with: usize) -> Vec<LetterView> {
-        let with = self.nodes[with].address.clone();
-        let reply =
-            self.ask(node, Command::History(Ask::Page { with, page: Page::Newest, limit: 1_000 })).unwrap();
-        let Reply::Letters(letters) = reply else { panic!("{reply:?}") };
-        letters
-    }
-
-    /// The words of a chat, in order.
-    pub(crate) fn words(&mut self, node: usize, with: usize) -> Vec<String> {
-        self.history(node, with).into_iter().map(|letter| letter.text).collect()
     }
 
     /// Links of a node that are up.
