@@ -105,6 +105,22 @@ pub fn relocate(host: &mut Host, address: &str) {
     host.ip = address.to_owned();
 }
 
+/// Bytes that a machine of a [`network`] has sent so far, headers included.
+///
+/// # Panics
+/// When its interface does not count.
+#[must_use]
+pub fn sent_bytes(host: &Host) -> u64 {
+    let [program, words @ ..] = &*host.prefix else { panic!("{} has no words to run a command", host.name) };
+    let output = Command::new(program)
+        .args(words)
+        .args(["cat", "/sys/class/net/eth0/statistics/tx_bytes"])
+        .output()
+        .expect("a command runs there");
+    let text = String::from_utf8(output.stdout).expect("a number is text");
+    text.trim().parse().expect("an interface counts")
+}
+
 /// Mounts a disk of `bytes` at `folder`, which is created. It is gone with the namespace.
 ///
 /// # Panics

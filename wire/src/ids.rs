@@ -85,6 +85,11 @@ id! {
     TransferId
 }
 id! {
+    /// A send to several people: random, chosen by the side that offers, known to those who got the offer and to
+    /// nobody else.
+    SwarmId
+}
+id! {
     /// One attempt to link two devices: random, chosen by the device that signals first.
     AttemptId
 }

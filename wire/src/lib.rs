@@ -14,7 +14,7 @@
 //! | [`datagram`] | what travels beside QUIC: connectivity checks, the relay; [`tunnel`] carries both where UDP is blocked |
 //! | [`link`] | peer ↔ peer; [`noise`], [`seal`], [`record`] protect it |
 //! | [`overlay`] | how devices meet without a rendezvous |
-//! | [`letter`], [`transfer`], [`choice`], [`layout`], [`tree`] | what peers say and send to each other |
+//! | [`letter`], [`transfer`], [`choice`], [`layout`], [`tree`] | what peers say and send to each other; [`swarm`] who helps whom |
 //! | [`refusal`], [`close`] | how a machine says no |
 
 pub mod account;
@@ -44,6 +44,7 @@ pub mod safety;
 pub mod seal;
 pub mod session;
 pub mod signal;
+pub mod swarm;
 pub mod transfer;
 pub mod tree;
 pub mod tunnel;
@@ -51,5 +52,5 @@ pub mod tunnel;
 pub use address::{Address, Domain, Name};
 pub use bounded::{List, Opaque, Text};
 pub use codec::{DecodeError, EncodeError, Frame};
-pub use ids::{AttemptId, DeviceId, LetterId, RequestId, TransferId};
+pub use ids::{AttemptId, DeviceId, LetterId, RequestId, SwarmId, TransferId};
 pub use refusal::Refusal;

@@ -116,6 +116,10 @@ pub const MANIFEST_PART_ENTRIES_MAX: usize = 512;
 pub const MANIFEST_PART_BYTES_MAX: usize = RECORD_BYTES_MAX;
 /// Parts of one manifest: every entry could fill most of a part with its path.
 pub const MANIFEST_PARTS_MAX: u64 = TRANSFER_ENTRIES_MAX;
+/// People to whom one send may go, so that they help each other.
+pub const SWARM_MEMBERS_MAX: usize = 64;
+/// Hashes of ranges in one frame, and ranges that one receiver asks another one for.
+pub const SWARM_RANGES_MAX: usize = 256;
 /// Spans in one acceptance.
 pub const WANT_SPANS_MAX: usize = 1_024;
 /// Patterns for the files of an offer that are taken, and as many for those that are not.
@@ -153,5 +157,6 @@ const _: () = {
     assert!(LETTER_BODY_BYTES_MAX + 1024 <= LETTER_BYTES_MAX);
     assert!(WANT_SPANS_MAX * 16 + 64 <= LINK_FRAME_BYTES_MAX);
     assert!(2 * PATTERNS_BYTES_MAX + 64 <= LINK_FRAME_BYTES_MAX);
+    assert!(SWARM_RANGES_MAX * (16 + 32) + 64 <= LINK_FRAME_BYTES_MAX);
     assert!(PATH_BYTES_MAX + 64 <= MANIFEST_PART_BYTES_MAX);
 };

@@ -15,6 +15,7 @@ use crate::ids::{AttemptId, DeviceId, LetterId};
 use crate::limits::LINK_FRAME_BYTES_MAX;
 use crate::mailbox::Sealed;
 use crate::seal::{BrokenSeal, SealKey, TAG_BYTES};
+use crate::swarm::SwarmFrame;
 use crate::transfer::TransferFrame;
 
 /// Protocol name in TLS (ALPN, RFC 7301).
@@ -69,6 +70,8 @@ pub enum LinkFrame {
     },
     /// About relaying for contacts.
     Relay(RelayFrame),
+    /// Between two who got the same offer.
+    Swarm(SwarmFrame),
 }
 
 /// How a device relays between two of its contacts that have no direct path. Each has a link with it, on which they ask.

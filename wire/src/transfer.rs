@@ -14,8 +14,9 @@ use crate::codec::Frame;
 use crate::ids::TransferId;
 use crate::limits::{
     MANIFEST_PART_BYTES_MAX, MANIFEST_PART_ENTRIES_MAX, OFFER_TEXT_BYTES_MAX, PATH_BYTES_MAX, PATH_DEPTH_MAX,
-    WANT_SPANS_MAX,
+    SWARM_MEMBERS_MAX, SWARM_RANGES_MAX, WANT_SPANS_MAX,
 };
+use crate::swarm::MemberMark;
 
 /// What the two sides of a transfer say on the control stream.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,6 +81,38 @@ pub enum TransferFrame {
         /// Which of its files.
         choice: Choice,
     },
+    /// Receiver: these of the others who got the offer help me; do not send me what they have or will have. Holds on
+    /// this link until another one says else.
+    Helped {
+        /// Which transfer.
+        transfer: TransferId,
+        /// By whom.
+        by: List<MemberMark, SWARM_MEMBERS_MAX>,
+    },
+    /// Receiver: others have sent me these ranges, which are verified here.
+    Got {
+        /// Which transfer.
+        transfer: TransferId,
+        /// The ranges, ascending and apart.
+        ranges: List<Span, WANT_SPANS_MAX>,
+    },
+    /// Receiver: tell me the hashes of these ranges, so that I can take them from others.
+    AskHashes {
+        /// Which transfer.
+        transfer: TransferId,
+        /// The ranges, ascending and apart, [`SWARM_RANGES_MAX`] in all; what is more is not answered.
+        ranges: List<Span, SWARM_RANGES_MAX>,
+    },
+    /// Sender: these are the hashes that were asked for, as far as I know them without reading anything. One answer to each
+    /// question.
+    Hashes {
+        /// Which transfer.
+        transfer: TransferId,
+        /// The ranges, ascending and apart, as many as there are hashes.
+        ranges: List<Span, SWARM_RANGES_MAX>,
+        /// [Hash of each range](crate::tree::RangeHasher).
+        hashes: List<[u8; 32], SWARM_RANGES_MAX>,
+    },
 }
 
 /// Why a transfer does not move.
@@ -106,6 +139,10 @@ impl TransferFrame {
             | Self::Hold { transfer, .. }
             | Self::Wait { transfer, .. }
             | Self::Choose { transfer, .. }
+            | Self::Helped { transfer, .. }
+            | Self::Got { transfer, .. }
+            | Self::AskHashes { transfer, .. }
+            | Self::Hashes { transfer, .. }
             | Self::Gone { transfer } => *transfer,
         }
     }

@@ -218,8 +218,9 @@ pub struct Typing {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TransferSend {
-    /// To whom.
-    pub to: String,
+    /// To whom: an address, or a list of them. Several get it from each other, too.
+    #[serde(deserialize_with = "one_or_more")]
+    pub to: Vec<String>,
     /// Absolute paths of files and folders.
     pub paths: Vec<PathBuf>,
     /// Bytes per second; 0 for no limit.
@@ -237,6 +238,20 @@ pub struct TransferSend {
     /// Before or after others.
     #[serde(default)]
     pub priority: Priority,
+}
+
+/// A text by itself is a list of one.
+fn one_or_more<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Texts {
+        One(String),
+        More(Vec<String>),
+    }
+    Ok(match Texts::deserialize(deserializer)? {
+        Texts::One(text) => vec![text],
+        Texts::More(texts) => texts,
+    })
 }
 
 const fn default_sealed() -> bool {

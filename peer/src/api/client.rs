@@ -162,11 +162,11 @@ impl ApiClient {
         self.tell(Method::POST, &format!("/v1/chats/{address}/read"), &()).await
     }
 
-    /// Offers files and folders.
+    /// Offers files and folders; returns a transfer for each recipient, in their order.
     ///
     /// # Errors
     /// What the daemon answers, or why it does not.
-    pub async fn send_files(&self, offer: &TransferSend) -> Result<TransferView, CommandError> {
+    pub async fn send_files(&self, offer: &TransferSend) -> Result<Vec<TransferView>, CommandError> {
         self.ask(Method::POST, "/v1/transfers", offer).await
     }
 

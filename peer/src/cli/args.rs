@@ -361,9 +361,9 @@ pub(super) enum File {
 
 #[derive(Debug, Args)]
 pub(super) struct FileSend {
-    /// To whom
-    #[arg(value_parser = parse_address)]
-    pub(super) address: String,
+    /// To whom; several with commas between them get it from each other, too
+    #[arg(value_name = "ADDRESS[,ADDRESS]", value_parser = parse_addresses)]
+    pub(super) to: Addresses,
     /// Files and folders, all in one offer
     #[arg(value_name = "PATH", required = true)]
     pub(super) paths: Vec<PathBuf>,
@@ -401,6 +401,14 @@ pub(super) enum Config {
         /// Its value
         value: String,
     },
+}
+
+/// Addresses with commas between them, which no address holds.
+#[derive(Clone, Debug)]
+pub(super) struct Addresses(pub(super) Vec<String>);
+
+fn parse_addresses(text: &str) -> Result<Addresses, String> {
+    text.split(',').map(parse_address).collect::<Result<_, _>>().map(Addresses)
 }
 
 /// An address, with or without its domain, which the daemon completes.
@@ -502,6 +510,7 @@ pub(super) mod tests {
             format!("file cancel {ID}"),
             format!("file limit {ID} 500KiB"),
             "file send bob a --text hello --priority high".into(),
+            "file send bob,carol@example.org,dora a --wait".into(),
             format!("file show {ID}"),
             format!("file pause {ID}"),
             format!("file resume {ID}"),
@@ -544,6 +553,7 @@ pub(super) mod tests {
             ("history clear", MissingRequiredArgument),
             ("history export bob", MissingRequiredArgument),
             ("file send bob", MissingRequiredArgument),
+            ("file send bob,,dora a", ValueValidation),
             ("file accept x", ValueValidation),
             ("file send bob a --limit -5", ValueValidation),
             ("file limit aaaaaaaaaaaaaaaaaaaaaaaaaa -5", ValueValidation),

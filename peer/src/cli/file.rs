@@ -8,7 +8,7 @@ use super::progress::{Progress, follow};
 use super::shown;
 use super::stop::Stop;
 use super::units::{percent, rate, size, span};
-use super::watch::watch;
+use super::watch::{follow_all, watch};
 use crate::api::bodies::{TransferAccept, TransferSend};
 use crate::api::client::ApiClient;
 use crate::core::command::ErrorKind;
@@ -42,16 +42,21 @@ pub(super) async fn run(api: &ApiClient, file: File, output: Output) -> Result<(
 }
 
 async fn send(api: &ApiClient, offer: FileSend, output: Output) -> Result<(), Stop> {
-    let FileSend { address, paths, limit, text, priority, as_is, links, wait } = offer;
+    let FileSend { to, paths, limit, text, priority, as_is, links, wait } = offer;
     let paths = paths.iter().map(|path| present(path)).collect::<Result<_, _>>()?;
-    let offer = TransferSend { to: address, paths, limit, sealed: !as_is, links, text, priority };
+    let offer = TransferSend { to: to.0, paths, limit, sealed: !as_is, links, text, priority };
     if !wait {
-        let transfer = api.send_files(&offer).await?;
-        return output.show(&transfer, || transfer_line(&transfer));
+        let transfers = api.send_files(&offer).await?;
+        return transfers.iter().try_for_each(|transfer| output.show(transfer, || transfer_line(transfer)));
     }
     // Followed before it is offered, so that no change is missed.
     let mut events = api.events().await?;
-    let transfer = api.send_files(&offer).await?;
+    let mut transfers = api.send_files(&offer).await?;
+    if transfers.len() > 1 {
+        let ended = follow_all((api, events), transfers, output).await?;
+        return ended.iter().try_for_each(outcome);
+    }
+    let transfer = transfers.pop().ok_or_else(|| Stop::failure("nothing was offered".to_owned()))?;
     let mut progress = Progress::new(output);
     let ended = follow((api, &mut events), transfer, None, |transfer| progress.show(transfer)).await?;
     progress.end(&ended)?;
@@ -98,6 +103,9 @@ fn show(transfer: &TransferView, output: Output) -> Result<(), Stop> {
         ("state", format!("{}{}", state(transfer.state), held(transfer))),
         ("size", format!("{} in {}", size(transfer.size), taken(transfer))),
         ("done", format!("{} ({} %)", size(transfer.done), percent(transfer.done, transfer.size))),
+        ("from", sources(transfer)),
+        ("sent", size(transfer.sent)),
+        ("swarm", transfer.swarm.map_or_else(|| "-".to_owned(), |swarm| swarm.to_string())),
         ("rate", rate(transfer.rate)),
         ("eta", transfer.eta.map_or_else(|| "-".to_owned(), span)),
         ("path", transfer.path.clone()),
@@ -126,6 +134,22 @@ fn taken(transfer: &TransferView) -> String {
 /// Behind the name: how many of the files are taken, when not all are.
 fn part(transfer: &TransferView) -> String {
     transfer.chosen.map_or_else(String::new, |_| format!(" ({})", taken(transfer)))
+}
+
+/// Who sent how much: of what we send, others may have sent a part.
+fn sources(transfer: &TransferView) -> String {
+    let sources: Vec<String> = match transfer.direction {
+        TransferDirection::In => {
+            let sources = transfer.sources.iter();
+            sources.map(|source| format!("{} {}", source.address, size(source.bytes))).collect()
+        }
+        TransferDirection::Out if transfer.swarm.is_some() => {
+            let others = transfer.done.saturating_sub(transfer.sent);
+            vec![format!("you {}", size(transfer.sent)), format!("others {}", size(others))]
+        }
+        TransferDirection::Out => Vec::new(),
+    };
+    if sources.is_empty() { "-".to_owned() } else { sources.join(", ") }
 }
 
 const fn priority(priority: Priority) -> &'static str {

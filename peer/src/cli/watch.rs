@@ -8,7 +8,7 @@ use super::file::transfer_line;
 use super::output::Output;
 use super::progress::progress_line;
 use super::stop::Stop;
-use crate::api::client::{ApiClient, Happening};
+use crate::api::client::{ApiClient, EventStream, Happening};
 use crate::core::event::Event;
 use crate::core::view::{TransferState, TransferView};
 
@@ -36,6 +36,39 @@ pub(super) async fn watch(api: &ApiClient, output: Output) -> Result<(), Stop> {
         }
         board.draw();
     }
+}
+
+/// Shows how some transfers go until all are over; returns what they came to.
+pub(super) async fn follow_all(
+    (api, mut events): (&ApiClient, EventStream),
+    mut transfers: Vec<TransferView>,
+    output: Output,
+) -> Result<Vec<TransferView>, Stop> {
+    let mut board = Board { output, open: BTreeMap::new() };
+    transfers.iter().try_for_each(|transfer| board.take(transfer.clone()))?;
+    while transfers.iter().any(|transfer| !transfer.state.is_final()) {
+        let changed = match events.next().await?.what {
+            Happening::Event(event) => {
+                if let Event::Transfer(transfer) = *event {
+                    vec![transfer]
+                } else {
+                    Vec::new()
+                }
+            }
+            Happening::Missed => api.transfers().await?,
+            Happening::Unknown => Vec::new(),
+        };
+        for transfer in changed {
+            if let Some(known) = transfers.iter_mut().find(|known| known.id == transfer.id)
+                && *known != transfer
+            {
+                known.clone_from(&transfer);
+                board.take(transfer)?;
+            }
+        }
+        board.draw();
+    }
+    Ok(transfers)
 }
 
 impl Board {

@@ -175,18 +175,31 @@ impl Client {
         paths: Vec<PathBuf>,
         limit: u64,
     ) -> Result<TransferView, CommandError> {
+        one(self.share_files(vec![to], paths, limit).await?)
+    }
+
+    /// Offers the same files and folders to several contacts, who get them from each other, too; returns a transfer for each of
+    /// them, in their order. `limit` holds for each.
+    ///
+    /// # Errors
+    /// [`CommandError`]: no such contact, a path that cannot be read, too many contacts.
+    pub async fn share_files(
+        &self,
+        to: Vec<Address>,
+        paths: Vec<PathBuf>,
+        limit: u64,
+    ) -> Result<Vec<TransferView>, CommandError> {
         let text = String::new();
-        one(self
-            .transfers(Command::FileSend {
-                to,
-                paths,
-                limit,
-                sealed: true,
-                links: false,
-                text,
-                priority: Priority::Normal,
-            })
-            .await?)
+        self.transfers(Command::FileSend {
+            to,
+            paths,
+            limit,
+            sealed: true,
+            links: false,
+            text,
+            priority: Priority::Normal,
+        })
+        .await
     }
 
     /// All transfers.

@@ -104,10 +104,10 @@ pub enum Command {
         /// Which.
         active: bool,
     },
-    /// Offers files and folders. Answer: [`Reply::Transfers`] with the new one.
+    /// Offers files and folders. Answer: [`Reply::Transfers`] with the new one for each recipient.
     FileSend {
-        /// To whom.
-        to: Address,
+        /// To whom, at most [`SWARM_MEMBERS_MAX`](hobnob_wire::limits::SWARM_MEMBERS_MAX). Several get it from each other, too.
+        to: Vec<Address>,
         /// Absolute paths.
         paths: Vec<PathBuf>,
         /// Bytes per second; 0 for no limit.

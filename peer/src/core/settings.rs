@@ -35,6 +35,9 @@ pub const FOLDER: &str = "files.dir";
 pub const RULES: &str = "files.rules";
 /// Absolute folder for what a rule puts apart; `quarantine` in `files.dir` when empty.
 pub const QUARANTINE: &str = "files.quarantine";
+/// Minutes for which others who got the same offer get it from this device once it is here; 0 for not at all, not even
+/// before.
+pub const SERVE: &str = "files.serve_minutes";
 /// Most that all transfers together may send, as a rate; 0 for no limit.
 pub const LIMIT_UP: &str = "limits.up";
 /// Most that all transfers together may receive, as a rate; 0 for no limit.
@@ -124,6 +127,13 @@ const SETTINGS: [Setting; 22] = [
         first: "",
         is_valid: |value| value.is_empty() || Path::new(value).is_absolute(),
         wanted: "empty, or an absolute path, as /home/me/Downloads/unchecked",
+    },
+    Setting {
+        key: SERVE,
+        applies: Applies::Now,
+        first: "60",
+        is_valid: |value| value.parse::<u32>().is_ok_and(|minutes| minutes <= SERVE_MINUTES_MAX),
+        wanted: "minutes, at most 10080; 0 for not at all",
     },
     Setting {
         key: LIMIT_UP,
@@ -260,6 +270,9 @@ fn table() -> impl Iterator<Item = &'static Setting> {
 
 /// Ports below this belong to services of the system; peers do not dial them.
 const PORT_MIN: u16 = 1_024;
+
+/// Longest [`SERVE`]: a week.
+const SERVE_MINUTES_MAX: u32 = 7 * 24 * 60;
 
 /// The word for what the app decides.
 const AUTO: &str = "auto";
@@ -455,7 +468,9 @@ pub(crate) fn files<S: SettingStore>(store: &mut S) -> Result<transfer::Settings
         apart => apart.into(),
     };
     let rules = Rules::parse(&kept(store, RULES)?).unwrap_or_default();
-    Ok(transfer::Settings { auto_accept, rules, folder, quarantine, limits: limits(store)? })
+    let minutes: u32 = kept(store, SERVE)?.parse().unwrap_or(0);
+    let serve = Duration::from_secs(60) * minutes;
+    Ok(transfer::Settings { auto_accept, rules, folder, quarantine, limits: limits(store)?, serve })
 }
 
 fn limits<S: SettingStore>(store: &mut S) -> Result<Limits, S::Error> {

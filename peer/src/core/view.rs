@@ -1,7 +1,7 @@
 //! What users see: the objects of the local API and of `--json` output. Field names and values are
 //! stable; new fields may be added.
 
-use hobnob_wire::{Address, DeviceId, TransferId};
+use hobnob_wire::{Address, DeviceId, SwarmId, TransferId};
 use serde::{Deserialize, Serialize};
 
 mod devices;
@@ -245,6 +245,14 @@ pub struct TransferView {
     pub chosen: Option<Chosen>,
     /// Bytes verified at the receiver.
     pub done: u64,
+    /// Bytes that left this device: to the receiver, or from a receiver to others who got the same offer.
+    pub sent: u64,
+    /// At a receiver, who sent how many of its bytes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<SourceView>,
+    /// What all transfers of one send to several people have in common.
+    #[serde(default, with = "as_text_if_any", skip_serializing_if = "Option::is_none")]
+    pub swarm: Option<SwarmId>,
     /// Where it stands.
     pub state: TransferState,
     /// Bytes per second now.
@@ -273,6 +281,47 @@ pub struct TransferView {
     pub digest: Option<String>,
     /// What went wrong and what to do about it.
     pub error: Option<String>,
+}
+
+/// Where bytes came from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceView {
+    /// Who sent them.
+    pub address: Address,
+    /// Verified bytes.
+    pub bytes: u64,
+}
+
+/// The same for identifiers that may be absent.
+pub mod as_text_if_any {
+    use std::fmt::Display;
+    use std::str::FromStr;
+
+    use serde::{Deserialize, Deserializer, Serializer, de};
+
+    /// Writes the identifier's text, if there is one.
+    ///
+    /// # Errors
+    /// The serializer's own.
+    pub fn serialize<T: Display, S: Serializer>(id: &Option<T>, serializer: S) -> Result<S::Ok, S::Error> {
+        match id {
+            Some(id) => serializer.collect_str(id),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    /// Reads an identifier's text, if there is one.
+    ///
+    /// # Errors
+    /// When the text is no identifier.
+    pub fn deserialize<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
+    where
+        T: FromStr<Err: Display>,
+        D: Deserializer<'de>,
+    {
+        let text = Option::<String>::deserialize(deserializer)?;
+        text.map(|text| text.parse().map_err(de::Error::custom)).transpose()
+    }
 }
 
 /// Serializes identifiers as people see them.

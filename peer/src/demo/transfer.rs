@@ -41,10 +41,11 @@ pub(super) async fn send(
     let People { alice, bob, .. } = people;
     let received = stage.folder.join("received");
     fs::create_dir(&received).map_err(|error| Stop::failure(format!("no folder to receive in: {error}")))?;
-    let (to, paths) = (bob.address.clone(), content.paths.clone());
+    let (to, paths) = (vec![bob.address.clone()], content.paths.clone());
     let (text, priority) = (String::new(), Priority::Normal);
     let offer = TransferSend { to, paths, limit: 0, sealed: true, links: false, text, priority };
-    let offered = alice.api.send_files(&offer).await?;
+    let offered = alice.api.send_files(&offer).await?.pop();
+    let offered = offered.ok_or_else(|| Stop::failure("nothing was offered".to_owned()))?;
     bob.until("the offer", async |api| {
         Ok(api.transfers().await?.iter().any(|transfer| transfer.id == offered.id).then_some(()))
     })

@@ -16,6 +16,7 @@ use hobnob_wire::transfer::{EntryKind, ManifestEntry, RelativePath};
 
 use super::calls::Disk;
 use super::spool::{Spool, SpoolHead, SpoolWriter, spool_path};
+use super::tally::share;
 use super::trouble::DiskError;
 use crate::core::transfer::job::Scanned;
 use crate::core::transfer::names::numbered;
@@ -25,11 +26,16 @@ const LINKS_BYTES_MAX: usize = 32 << 20;
 /// What `stat` counts blocks in, whatever the file system.
 const STAT_BLOCK_BYTES: u64 = 512;
 
-/// Scans `paths` and spools the manifest beside the store.
+/// Scans `paths` and spools the manifest beside the store, once for all these transfers.
 ///
 /// # Errors
 /// [`DiskError`], naming the file. Nothing is left behind then.
-pub fn scan(disk: &Disk, transfer: TransferId, paths: &[PathBuf], links: bool) -> Result<Scanned, DiskError> {
+pub fn scan(
+    disk: &Disk,
+    (transfer, also): (TransferId, &[TransferId]),
+    paths: &[PathBuf],
+    links: bool,
+) -> Result<Scanned, DiskError> {
     let roots = roots(disk, paths)?;
     let name = roots.first().map_or_else(String::new, |(name, _)| name.clone());
     let spool = spool_path(disk, transfer);
@@ -48,6 +54,7 @@ pub fn scan(disk: &Disk, transfer: TransferId, paths: &[PathBuf], links: bool) -
     }
     let sum = walk.writer.finish()?;
     let ranges = Spool::open(disk, spool)?.layout().ranges();
+    share(disk, transfer, also)?;
     Ok(Scanned { name, entries: sum.entries, bytes: sum.bytes, manifest: sum.digest, ranges })
 }
 

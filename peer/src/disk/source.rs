@@ -100,7 +100,7 @@ impl Source {
             if let Range::Slice(Piece { entry, offset: 0, .. }) = range {
                 self.file(entry)?.check()?;
             }
-            if !self.tally.has(number) {
+            if self.tally.hash(number)?.is_none() {
                 self.tally.note(number, &range, &self.hash(&range, &mut buffer)?)?;
             }
         }

@@ -7,8 +7,10 @@
 mod again;
 mod attributes;
 mod finish;
+mod lend;
 mod update;
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
@@ -66,6 +68,8 @@ pub struct Staging {
     open: Mutex<Vec<(u32, Arc<LongFile>)>>,
     /// Whether it has been given up; held for reading while something is written.
     closed: RwLock<bool>,
+    /// Names at the top that got another one in the folder.
+    renamed: Mutex<BTreeMap<String, String>>,
 }
 
 /// A file of several ranges that is being written.
@@ -136,6 +140,7 @@ impl Staging {
             staging,
             open: Mutex::default(),
             closed: RwLock::default(),
+            renamed: Mutex::default(),
         };
         if !is_whole {
             this.make_folders()?;

@@ -28,6 +28,7 @@ use hobnob_wire::tree::{RangeHash, SliceMerger, TransferHasher};
 
 use super::calls::Disk;
 use super::selection::Selection;
+use super::spool::{Spool, spool_path};
 use super::trouble::DiskError;
 use crate::core::transfer::SpanSet;
 
@@ -58,6 +59,28 @@ impl FileIdentity {
         bytes[8..].copy_from_slice(&inode.to_be_bytes());
         Self(bytes)
     }
+}
+
+/// Makes the list of files of a transfer and its notes those of others of the same, too, each of which is forgotten by itself.
+///
+/// # Errors
+/// [`DiskError`].
+pub fn share(disk: &Disk, of: TransferId, also: &[TransferId]) -> Result<(), DiskError> {
+    if also.is_empty() {
+        return Ok(());
+    }
+    let (spool, tally) = (spool_path(disk, of), tally_path(disk, of));
+    let list = Spool::open(disk, spool.clone())?;
+    drop(Tally::open(disk, tally.clone(), list.digest(), list.layout())?);
+    for other in also {
+        for (from, to) in [(&spool, spool_path(disk, *other)), (&tally, tally_path(disk, *other))] {
+            // A disk without links costs only that what is sent to one is read again for another.
+            let linked = disk.call("link", || std::fs::hard_link(from, &to));
+            let shared = linked.or_else(|_| disk.call("copy", || std::fs::copy(from, &to)).map(drop));
+            shared.map_err(|cause| DiskError::system("write", &to, cause))?;
+        }
+    }
+    Ok(())
 }
 
 /// The notes of one transfer.
@@ -227,19 +250,23 @@ impl Tally {
         wiped.map_err(|cause| self.refused("write", cause))
     }
 
-    /// The hash that a range is noted with.
+    /// The hash that a range is noted with, perhaps by another transfer of the same ([`share`]).
     ///
     /// # Errors
     /// [`DiskError::System`].
     pub fn hash(&self, number: u64) -> Result<Option<[u8; 32]>, DiskError> {
-        if !self.has(number) {
+        if number >= self.ranges {
             return Ok(None);
         }
         let mut note = [0; NOTE_BYTES as usize];
         let at = RANGES_AT + number * NOTE_BYTES;
         let read = self.disk.call("read", || self.file.read_exact_at(&mut note, at));
         read.map_err(|cause| self.refused("read", cause))?;
-        Ok(self.hash_in(number, &note))
+        let hash = self.hash_in(number, &note);
+        if hash.is_some() {
+            self.noted.lock().unwrap_or_else(PoisonError::into_inner).insert(number);
+        }
+        Ok(hash)
     }
 
     /// Notes, for good, that everything is on disk and is being put in place from now on.

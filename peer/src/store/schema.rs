@@ -21,6 +21,7 @@ const STEPS: &[&str] = &[
     include_str!("schema/again.sql"),
     include_str!("schema/devices.sql"),
     include_str!("schema/history.sql"),
+    include_str!("schema/swarms.sql"),
 ];
 
 /// Brings a file to the newest format.

@@ -5,7 +5,9 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 
 use hobnob_wire::choice::Choice;
-use hobnob_wire::{DeviceId, TransferId};
+use hobnob_wire::keys::VerifyKey;
+use hobnob_wire::swarm::{MemberMark, Swarm};
+use hobnob_wire::{Address, DeviceId, List, SwarmId, TransferId};
 use rusqlite::{OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
 
@@ -17,7 +19,7 @@ use crate::core::view::{Chosen, Priority, TransferDirection, TransferState};
 const COLUMNS: &str = "id, peer, device, outgoing, name, entries, size, ranges, manifest, sealed, text,
                        rate_limit, folder, state, done, digest, error, untold, offered_at,
                        ended_at, priority, place, paused, paths, links, updates, part, quarantined,
-                       again";
+                       again, swarm, sent, sources";
 
 /// In the order of their numbers in the database.
 const STATES: [TransferState; 10] = [
@@ -112,7 +114,39 @@ fn record(row: &Row<'_>) -> Result<TransferRecord, StoreError> {
         },
         quarantined: row.get(27)?,
         again: row.get(28)?,
+        swarm: read(row, 29, |bytes: Option<Vec<u8>>| match bytes {
+            Some(bytes) => swarm(&bytes).map(Some),
+            None => Some(None),
+        })?,
+        sent: unsigned(row, 30)?,
+        sources: read(row, 31, |text: String| sources(&text))?,
     })
+}
+
+/// A swarm as one value: its id, then the marks.
+fn swarm_bytes(swarm: &Swarm) -> Vec<u8> {
+    let marks = swarm.members.iter().flat_map(|mark| *mark.as_bytes());
+    swarm.id.as_bytes().iter().copied().chain(marks).collect()
+}
+
+fn swarm(bytes: &[u8]) -> Option<Swarm> {
+    let (id, marks) = bytes.split_at_checked(SwarmId::LEN)?;
+    let (marks, rest) = marks.as_chunks();
+    let members = List::new(marks.iter().copied().map(MemberMark::new).collect()).ok()?;
+    Some(Swarm { id: SwarmId::from_slice(id).filter(|_| rest.is_empty())?, members })
+}
+
+/// Who sent how much as one value: a line for each.
+fn sources_text(sources: &[(Address, u64)]) -> String {
+    sources.iter().map(|(address, bytes)| format!("{address} {bytes}\n")).collect()
+}
+
+fn sources(text: &str) -> Option<Vec<(Address, u64)>> {
+    let source = |line: &str| {
+        let (address, bytes) = line.split_once(' ')?;
+        Some((address.parse().ok()?, bytes.parse().ok()?))
+    };
+    text.lines().map(source).collect()
 }
 
 impl Tx<'_> {
@@ -133,7 +167,7 @@ impl TransferStore for Tx<'_> {
         let sql = format!(
             "INSERT OR REPLACE INTO transfers ({COLUMNS}, past)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20,
-                     ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30)"
+                     ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33)"
         );
         let state = STATES.iter().position(|state| *state == record.state).unwrap_or_default();
         self.transaction.prepare_cached(&sql)?.execute(params![
@@ -166,6 +200,9 @@ impl TransferStore for Tx<'_> {
             record.part.as_ref().map(part_text),
             record.quarantined,
             record.again,
+            record.swarm.as_ref().map(swarm_bytes),
+            number(record.sent),
+            sources_text(&record.sources),
             record.state.is_final() && !record.untold,
         ])?;
         Ok(())
@@ -193,6 +230,24 @@ impl TransferStore for Tx<'_> {
                    (SELECT id FROM transfers WHERE past = 1 ORDER BY offered_at DESC LIMIT -1 OFFSET ?1)";
         self.transaction.prepare_cached(sql)?.execute([keep])?;
         Ok(())
+    }
+
+    fn root(&mut self, address: &Address) -> Result<Option<VerifyKey>, StoreError> {
+        let mut statement =
+            self.transaction.prepare_cached("SELECT root_key FROM pins WHERE address = ?1")?;
+        let root = statement.query_row([address.as_str()], |row| row.get(0)).optional()?;
+        Ok(root.map(VerifyKey::new))
+    }
+
+    fn acquaintances(&mut self) -> Result<Vec<(Address, VerifyKey)>, StoreError> {
+        let sql = "SELECT address, root_key FROM contacts JOIN pins USING (address)";
+        let mut statement = self.transaction.prepare_cached(sql)?;
+        let mut rows = statement.query([])?;
+        let mut known = Vec::new();
+        while let Some(row) = rows.next()? {
+            known.push((address(row, 0)?, VerifyKey::new(row.get(1)?)));
+        }
+        Ok(known)
     }
 }
 
@@ -233,6 +288,12 @@ mod tests {
             wishes: Wishes { priority: Priority::High, place: 8, paused: true },
             paths: vec!["/a b".into(), "/c".into()],
             links: true,
+            swarm: Some(Swarm {
+                id: SwarmId::new([8; 16]),
+                members: List::new(vec![MemberMark::new([1; 16]), MemberMark::new([2; 16])]).unwrap(),
+            }),
+            sent: 10,
+            sources: vec![("a@localhost".parse().unwrap(), 1), ("b@localhost".parse().unwrap(), 2)],
         }
     }
 
@@ -252,6 +313,8 @@ mod tests {
             digest: None,
             error: None,
             part: None,
+            swarm: None,
+            sources: Vec::new(),
             ..record(1, TransferState::Offered, false)
         };
         tx.save_transfer(&bare).unwrap();

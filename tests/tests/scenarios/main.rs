@@ -31,6 +31,7 @@ mod presence;
 mod rendezvous_restart;
 mod resume;
 mod settings;
+mod swarm;
 mod trouble;
 mod tunnel;
 mod waiting;

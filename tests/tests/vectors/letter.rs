@@ -1,5 +1,6 @@
 //! Examples of letters.
 
+use hobnob_wire::SwarmId;
 use hobnob_wire::bounded::{List, Opaque};
 use hobnob_wire::device::ListHead;
 use hobnob_wire::letter::{
@@ -7,6 +8,7 @@ use hobnob_wire::letter::{
     Location, Longitude, Nudge, Offer, OfferEnd, OlmKind, OwnSync, Poll, Reached, Reaction, Receipt,
     SealedLetter, TextBody, Vote, Words,
 };
+use hobnob_wire::swarm::{MemberMark, Swarm};
 
 use crate::example::{Example, Vector, every, frames, variants, within};
 use crate::people::*;
@@ -86,13 +88,21 @@ fn files() -> Vec<Example<LetterBody>> {
         manifest: [0x77; 32],
         sealed: true,
         text: text("look"),
+        swarm: None,
     };
+    let members = List::new(vec![MemberMark::new([0x99; 16]), MemberMark::new([0xaa; 16])]).unwrap();
+    let shared = Offer { swarm: Some(Swarm { id: SwarmId::new([0x88; 16]), members }), ..offer.clone() };
     let end = OfferEnd { transfer: transfer_id(), reason: EndReason::Cancelled, text: text("later") };
     vec![
         (
             "offer",
             "kind 3: the transfer, photos, 2 entries, 300 bytes, digest 32 bytes 77, sealed, text look",
             LetterBody::Offer(offer),
+        ),
+        (
+            "offer to several",
+            "the same to swarm 16 bytes 88, marks 16 bytes 99 and 16 bytes aa",
+            LetterBody::Offer(shared),
         ),
         ("offer end", "kind 4: the transfer, cancelled, text later", LetterBody::OfferEnd(end)),
     ]

@@ -1,11 +1,13 @@
 //! Examples of what peers say to each other: signals, frames of a link, letters and transfers.
 
+use hobnob_wire::SwarmId;
 use hobnob_wire::bounded::{List, Text};
 use hobnob_wire::choice::Choice;
 use hobnob_wire::datagram::{AllocationId, Channel, DatagramKey};
 use hobnob_wire::link::{LinkFrame, LinkHello, RelayFrame};
 use hobnob_wire::noise::NoiseKeypair;
 use hobnob_wire::signal::{Candidate, CandidateKind, Mapping, Signal, SignalKind};
+use hobnob_wire::swarm::{MemberMark, SwarmFrame};
 use hobnob_wire::transfer::{
     EntryKind, Hold, ManifestEntry, ManifestPart, RangeCoding, RangeTrailer, RelativePath, Span,
     StreamHeader, TransferFrame,
@@ -19,9 +21,10 @@ variants! {
     SignalKind: Offer, Answer, Update;
     CandidateKind: Host, Mapped, Reflexive;
     Mapping: Unknown, NoNat, EndpointIndependent, Sequential, Block, Random;
-    LinkFrame: Ready, Letter, LetterAck, Typing, Transfer, Pace, Relay;
+    LinkFrame: Ready, Letter, LetterAck, Typing, Transfer, Pace, Relay, Swarm;
     RelayFrame: Offer, Ask, Grant;
-    TransferFrame: Accept, Pace, Progress, Complete, Gone, Hold, Wait, Choose;
+    TransferFrame: Accept, Pace, Progress, Complete, Gone, Hold, Wait, Choose, Helped, Got, AskHashes, Hashes;
+    SwarmFrame: Have, Want, Leave;
     StreamHeader: Manifest, Range;
     RangeCoding: Plain, Zstd, Hole, Known;
 }
@@ -106,6 +109,7 @@ fn link_frames() -> Vec<Example<LinkFrame>> {
     ];
     examples.extend(within(every(transfer_frames()), LinkFrame::Transfer));
     examples.extend(within(every(relay_frames()), LinkFrame::Relay));
+    examples.extend(within(every(swarm_frames()), LinkFrame::Swarm));
     every(examples)
 }
 
@@ -123,12 +127,57 @@ fn relay_frames() -> Vec<Example<RelayFrame>> {
     ]
 }
 
+fn swarm_id() -> SwarmId {
+    SwarmId::new([0x88; 16])
+}
+
+fn swarm_frames() -> Vec<Example<SwarmFrame>> {
+    let (swarm, transfer) = (swarm_id(), transfer_id());
+    let span = || List::new(vec![Span { start: 0, end: 2 }]).unwrap();
+    let want = List::new(vec![Span { start: 0, end: 2 }]).unwrap();
+    vec![
+        (
+            "have",
+            "swarm 16 bytes 88, hello, lends, ranges 0 to 1",
+            SwarmFrame::Have { swarm, hello: true, lends: true, ranges: span() },
+        ),
+        (
+            "want",
+            "swarm 16 bytes 88, the transfer, ranges 0 to 1",
+            SwarmFrame::Want { swarm, transfer, ranges: want },
+        ),
+        ("leave", "swarm 16 bytes 88", SwarmFrame::Leave { swarm }),
+    ]
+}
+
+fn frames_of_others() -> Vec<Example<TransferFrame>> {
+    let transfer = transfer_id();
+    let ranges = || List::new(vec![Span { start: 0, end: 2 }]).unwrap();
+    let got = List::new(vec![Span { start: 0, end: 2 }]).unwrap();
+    let hashes = List::new(vec![[0x77; 32], [0x78; 32]]).unwrap();
+    let by = List::new(vec![MemberMark::new([0x99; 16])]).unwrap();
+    vec![
+        ("helped", "the transfer, by mark 16 bytes 99", TransferFrame::Helped { transfer, by }),
+        ("got", "the transfer, ranges 0 to 1", TransferFrame::Got { transfer, ranges: got }),
+        (
+            "ask hashes",
+            "the transfer, ranges 0 to 1",
+            TransferFrame::AskHashes { transfer, ranges: ranges() },
+        ),
+        (
+            "hashes",
+            "the transfer, ranges 0 to 1, 32 bytes 77, 32 bytes 78",
+            TransferFrame::Hashes { transfer, ranges: ranges(), hashes },
+        ),
+    ]
+}
+
 fn transfer_frames() -> Vec<Example<TransferFrame>> {
     let transfer = transfer_id();
     let want = vec![Span { start: 0, end: 2 }, Span { start: 5, end: u64::MAX }];
     let want = List::new(want).unwrap();
     let compare = List::new(vec![Span { start: 0, end: 2 }]).unwrap();
-    vec![
+    let mut frames = vec![
         (
             "accept",
             "the transfer, the manifest and ranges 0 to 1 and from 5 on",
@@ -161,7 +210,9 @@ fn transfer_frames() -> Vec<Example<TransferFrame>> {
                 choice: Choice::new(&["*.jpg", "a/**"].map(str::to_owned), &["b".to_owned()]).unwrap(),
             },
         ),
-    ]
+    ];
+    frames.extend(frames_of_others());
+    frames
 }
 
 fn stream_headers() -> Vec<Example<StreamHeader>> {

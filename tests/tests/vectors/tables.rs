@@ -110,6 +110,8 @@ fn the_page_lists_every_limit() {
         MANIFEST_PARTS_MAX,
         WANT_SPANS_MAX,
         PATTERNS_BYTES_MAX,
+        SWARM_MEMBERS_MAX,
+        SWARM_RANGES_MAX,
         RANGE_BYTES,
         PACK_FILES_MAX,
         PACK_FILES_MAX,

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::bounded::Text;
 use crate::ids::TransferId;
 use crate::limits::{OFFER_TEXT_BYTES_MAX, TRANSFER_NAME_BYTES_MAX};
+use crate::swarm::Swarm;
 
 /// Kind 3: files and folders that the author would send.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,6 +24,8 @@ pub struct Offer {
     pub sealed: bool,
     /// A word about it.
     pub text: Text<OFFER_TEXT_BYTES_MAX>,
+    /// Who else it is offered to, when it goes to several people.
+    pub swarm: Option<Swarm>,
 }
 
 /// Kind 4: an offer or a transfer is over, by the decision or the misfortune of one side.

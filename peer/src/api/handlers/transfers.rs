@@ -25,17 +25,17 @@ pub(in crate::api) async fn list(State(api): State<Api>) -> Result<Json<Vec<Tran
 pub(in crate::api) async fn send(
     State(api): State<Api>,
     Body(TransferSend { to, paths, limit, sealed, links, text, priority }): Body<TransferSend>,
-) -> Result<Json<TransferView>, ApiError> {
-    let to = api.address(&to)?;
+) -> Result<Json<Vec<TransferView>>, ApiError> {
+    let to = to.iter().map(|to| api.address(to)).collect::<Result<Vec<_>, _>>()?;
     if paths.is_empty() {
         return Err(ApiError::usage("there is nothing to send: name at least one file or folder"));
     }
     paths.iter().try_for_each(|path| absolute(path))?;
     let command = Command::FileSend { to, paths, limit, sealed, links, text, priority };
-    let Reply::Transfers(mut transfers) = api.client().command(command).await? else {
+    let Reply::Transfers(transfers) = api.client().command(command).await? else {
         return Err(ApiError::unfit());
     };
-    transfers.pop().map(Json).ok_or_else(ApiError::unfit)
+    Ok(Json(transfers))
 }
 
 pub(in crate::api) async fn one(

@@ -64,7 +64,9 @@ impl Engine {
             Command::Trust(command) => self.trust_command(turn, &command)?,
             Command::Config => Ok(Reply::Config(settings::all(turn.store)?)),
             Command::ConfigSet { key, value } => self.configure(turn, &key, &value)?,
-            Command::FileSend { ref to, .. } if self.may_write(to).is_err() => self.may_write(to),
+            Command::FileSend { ref to, .. } if to.iter().any(|to| self.may_write(to).is_err()) => {
+                to.iter().map(|to| self.may_write(to)).find(Result::is_err).unwrap_or(Ok(Reply::Done))
+            }
             command @ (Command::FileSend { .. }
             | Command::Files
             | Command::File { .. }

@@ -39,6 +39,19 @@ impl Engine {
                         self.links.want(turn, &mut self.keys, &self.contacts, (&address, device))?;
                     }
                 }
+                TransferEffect::NeedLinks { address } => {
+                    if self.session.is_up() && self.contacts.online(&address) {
+                        for device in
+                            compose::devices(turn.store, &mut self.keys, &address)?.unwrap_or_default()
+                        {
+                            self.links.want(turn, &mut self.keys, &self.contacts, (&address, device))?;
+                        }
+                    }
+                }
+                TransferEffect::SendSwarm { link, frame } => {
+                    self.links.used(link, turn.now.monotonic);
+                    turn.effect(Effect::SendFrame { link, frame: Box::new(LinkFrame::Swarm(frame)) });
+                }
                 TransferEffect::SendFrame { link, frame } => {
                     self.links.used(link, turn.now.monotonic);
                     let frame = Box::new(LinkFrame::Transfer(frame));

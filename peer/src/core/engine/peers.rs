@@ -126,6 +126,7 @@ impl Engine {
                 self.relay_frame(turn, link, frame);
                 Ok(())
             }
+            LinkFrame::Swarm(frame) => self.transfers(turn, TransferInput::Swarm { link, frame }),
             LinkFrame::Transfer(frame) => self.transfers(turn, TransferInput::Frame { link, frame }),
         }
     }

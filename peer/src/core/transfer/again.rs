@@ -87,7 +87,7 @@ impl Transfers {
 
     /// Whether the same is on offer, or about to be: asking again and again makes no more of it.
     fn is_offered(&self, record: &TransferRecord) -> bool {
-        let scans = self.scans.values().map(|scan| (&scan.to, scan.paths()));
+        let scans = self.scans.values().flat_map(|scan| scan.to.iter().map(|to| (to, scan.paths())));
         let open = self.sending.values().map(|transfer| &transfer.ledger.record);
         let mut all = scans.chain(open.map(|record| (&record.peer, record.paths.as_slice())));
         all.any(|(peer, paths)| *peer == record.peer && paths == record.paths)

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 
 use hobnob_wire::choice::Choice;
 use hobnob_wire::letter::EndReason;
-use hobnob_wire::limits::OFFER_TEXT_BYTES_MAX;
-use hobnob_wire::{Address, TransferId};
+use hobnob_wire::limits::{OFFER_TEXT_BYTES_MAX, SWARM_MEMBERS_MAX};
+use hobnob_wire::swarm::{MemberMark, Swarm};
+use hobnob_wire::{Address, List, TransferId};
 
 use super::job::{Scanned, TransferJob};
 use super::ledger;
@@ -14,10 +15,11 @@ use super::queue::Wishes;
 use super::receiving::{Receiving, Terms};
 use super::record::{TransferRecord, TransferStore};
 use super::sending::Sending;
+use super::swarm::found;
 use super::transfers::{OPEN_PER_CONTACT_MAX, PAST_MAX, Transfers};
 use super::{Step, TransferEffect};
 use crate::core::command::{Command, CommandError, CommandId, ErrorKind, Reply};
-use crate::core::time::Now;
+use crate::core::time::{Entropy, Now};
 use crate::core::view::{Priority, TransferDirection, TransferState, TransferView};
 
 pub(super) type Answer = Result<Reply, CommandError>;
@@ -30,7 +32,10 @@ const PATHS_MAX: usize = 1_000;
 pub(super) struct Scan {
     /// Who waits for an answer; nobody when it is offered again by itself.
     pub(super) command: Option<CommandId>,
-    pub(super) to: Address,
+    /// To whom; more than one make a swarm.
+    pub(super) to: Vec<Address>,
+    also: Vec<TransferId>,
+    swarm: Option<(Swarm, Vec<MemberMark>)>,
     limit: u64,
     sealed: bool,
     links: bool,
@@ -46,7 +51,9 @@ impl Scan {
         Self {
             again: 0,
             command,
-            to: record.peer.clone(),
+            to: vec![record.peer.clone()],
+            also: Vec::new(),
+            swarm: None,
             limit: record.limit,
             sealed: record.sealed,
             links: record.links,
@@ -66,24 +73,50 @@ impl Scan {
         Self { again: record.again + 1, ..Self::new(None, record) }
     }
 
-    pub(super) fn into_record(
-        self,
-        id: TransferId,
-        scanned: Scanned,
+    /// All transfers that come of it.
+    pub(super) fn ids(&self, first: TransferId) -> impl Iterator<Item = TransferId> {
+        std::iter::once(first).chain(self.also.iter().copied())
+    }
+
+    /// What each offer tells of the other recipients.
+    pub(super) fn swarm(&self) -> Option<Swarm> {
+        self.swarm.as_ref().map(|(swarm, _)| swarm.clone())
+    }
+
+    /// One transfer for each recipient.
+    pub(super) fn records(
+        &self,
+        first: TransferId,
+        scanned: &Scanned,
+        (now, place): (Now, u64),
+    ) -> Vec<TransferRecord> {
+        let all = (0..).zip(self.ids(first).zip(&self.to));
+        all.map(|(number, (id, to))| self.record((id, to), number, scanned, (now, place))).collect()
+    }
+
+    fn record(
+        &self,
+        (id, to): (TransferId, &Address),
+        number: usize,
+        scanned: &Scanned,
         (now, place): (Now, u64),
     ) -> TransferRecord {
+        let mark = |(swarm, marks): &(Swarm, Vec<MemberMark>)| {
+            let members = List::new(marks.get(number).copied().into_iter().collect()).unwrap_or_default();
+            Swarm { id: swarm.id, members }
+        };
         TransferRecord {
             id,
-            peer: self.to,
+            peer: to.clone(),
             device: None,
             direction: TransferDirection::Out,
-            name: scanned.name,
+            name: scanned.name.clone(),
             entries: scanned.entries,
             bytes: scanned.bytes,
             ranges: scanned.ranges,
             manifest: scanned.manifest,
             sealed: self.sealed,
-            text: self.text,
+            text: self.text.clone(),
             limit: self.limit,
             folder: None,
             state: TransferState::Offered,
@@ -97,9 +130,12 @@ impl Scan {
             again: self.again,
             offered_unix_ms: now.unix_ms,
             ended_unix_ms: 0,
-            wishes: Wishes { priority: self.priority, place, paused: false },
-            paths: self.paths,
+            wishes: Wishes { priority: self.priority, place: place + number as u64, paused: false },
+            paths: self.paths.clone(),
             links: self.links,
+            swarm: self.swarm.as_ref().map(mark),
+            sent: 0,
+            sources: Vec::new(),
         }
     }
 }
@@ -110,14 +146,32 @@ impl Transfers {
         &mut self,
         store: &mut S,
         (id, command): (CommandId, Command),
-        fresh: TransferId,
+        entropy: &mut impl Entropy,
         step: &mut Step<'_>,
     ) -> Result<(), S::Error> {
+        let fresh = TransferId::new(entropy.array());
         let result = match command {
-            Command::FileSend { to, paths, limit, sealed, links, text, priority } => {
-                let again = paths.clone();
-                let command = Some(id);
-                let scan = Scan { command, to, limit, sealed, links, text, priority, paths: again, again: 0 };
+            Command::FileSend { mut to, paths, limit, sealed, links, text, priority } => {
+                let mut once = BTreeSet::new();
+                to.retain(|address| once.insert(address.clone()));
+                to.truncate(SWARM_MEMBERS_MAX + 1);
+                let also = to.iter().skip(1).map(|_| TransferId::new(entropy.array())).collect();
+                let swarm = if to.len() > 1 { Some(found(store, &to, entropy)?) } else { None };
+                let (command, again) = (Some(id), 0);
+                let offered = paths.clone();
+                let scan = Scan {
+                    command,
+                    to,
+                    also,
+                    swarm,
+                    limit,
+                    sealed,
+                    links,
+                    text,
+                    priority,
+                    paths: offered,
+                    again,
+                };
                 let Err(error) = self.send(scan, paths, fresh, step.out) else { return Ok(()) };
                 Err(error)
             }
@@ -187,6 +241,9 @@ impl Transfers {
         out: &mut Vec<TransferEffect>,
     ) -> Result<(), CommandError> {
         let usage = |text: String| Err(CommandError::new(ErrorKind::Usage, text));
+        if scan.to.is_empty() || scan.to.len() > SWARM_MEMBERS_MAX {
+            return usage(format!("one offer goes to 1 to {SWARM_MEMBERS_MAX} people"));
+        }
         if paths.is_empty() {
             return usage("name at least one file or folder to send".to_owned());
         }
@@ -201,14 +258,14 @@ impl Transfers {
         if scan.text.len() > OFFER_TEXT_BYTES_MAX {
             return usage(format!("the text of an offer has at most {OFFER_TEXT_BYTES_MAX} bytes"));
         }
-        if self.open_with(&scan.to, TransferDirection::Out) >= OPEN_PER_CONTACT_MAX {
-            let text =
-                format!("{} transfers to {} are open; cancel some first", OPEN_PER_CONTACT_MAX, scan.to);
+        let is_full = |to: &&Address| self.open_with(to, TransferDirection::Out) >= OPEN_PER_CONTACT_MAX;
+        if let Some(to) = scan.to.iter().find(is_full) {
+            let text = format!("{OPEN_PER_CONTACT_MAX} transfers to {to} are open; cancel some first");
             return Err(CommandError::new(ErrorKind::Conflict, text));
         }
-        let links = scan.links;
+        let (links, also) = (scan.links, scan.also.clone());
         self.scans.insert(transfer, scan);
-        out.push(TransferEffect::Job(TransferJob::Scan { transfer, paths, links }));
+        out.push(TransferEffect::Job(TransferJob::Scan { transfer, paths, links, also }));
         Ok(())
     }
 

@@ -9,6 +9,7 @@ use hobnob_wire::TransferId;
 
 use super::TransferEffect;
 use super::sending::Sending;
+use super::swarm::Sharing;
 use crate::core::input::LinkId;
 
 /// Ranges on their way over one link at a time. Each is up to a mebibyte of memory on both sides.
@@ -25,18 +26,18 @@ impl Grants {
     pub(super) fn fill(
         &mut self,
         sending: &mut BTreeMap<TransferId, Sending>,
+        sharing: &Sharing,
         link: LinkId,
         out: &mut Vec<TransferEffect>,
     ) {
         let mut in_flight: usize = sending.values().map(|transfer| transfer.in_flight(link)).sum();
         while in_flight < LINK_IN_FLIGHT_MAX {
-            let next = sending
-                .values_mut()
-                .filter_map(|transfer| Some((transfer.ready(link)?, transfer)))
-                .min_by_key(|(rank, _)| *rank);
-            let Some((_, transfer)) = next else { return };
+            let ready = sending.iter().filter_map(|(id, transfer)| Some((transfer.ready(link)?, *id)));
+            let next = ready.filter_map(|(rank, id)| Some((rank, id, sharing.choose(id, sending)?))).min();
+            let Some((_, id, range)) = next else { return };
+            let Some(transfer) = sending.get_mut(&id) else { return };
             self.turn += 1;
-            out.extend(transfer.grant(self.turn));
+            out.extend(transfer.grant(range, self.turn));
             in_flight += 1;
         }
     }

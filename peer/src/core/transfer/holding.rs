@@ -32,6 +32,14 @@ impl Holding {
         matches!(self, Self::Nothing | Self::Ranges(_))
     }
 
+    /// The same, to look at.
+    pub(super) const fn known_ranges(&self) -> Option<&Ranges> {
+        match self {
+            Self::Ranges(ranges) => Some(ranges),
+            Self::Unknown | Self::Asked | Self::Nothing => None,
+        }
+    }
+
     /// The ranges, once the manifest is here.
     pub(super) const fn ranges(&mut self) -> Option<&mut Ranges> {
         match self {
@@ -44,6 +52,8 @@ impl Holding {
 /// Which ranges are here.
 #[derive(Debug)]
 pub(super) struct Ranges {
+    /// How many there are.
+    total: u64,
     /// Those that are not verified on disk.
     missing: SpanSet,
     /// Those among them that an earlier run wrote and that are being read again: nobody is asked for them meanwhile.
@@ -57,6 +67,7 @@ pub(super) struct Ranges {
 impl Ranges {
     pub(super) fn new(layouted: &Layouted) -> Self {
         Self {
+            total: layouted.ranges,
             missing: SpanSet::from_spans(&layouted.wanted, layouted.ranges),
             doubted: SpanSet::from_spans(&layouted.doubted, layouted.ranges),
             known: SpanSet::from_spans(&layouted.known, layouted.ranges),
@@ -67,6 +78,18 @@ impl Ranges {
     /// Whether hashes are to be asked for, to compare with what is in the folder.
     pub(super) fn compares(&self) -> bool {
         !self.known.is_empty()
+    }
+
+    /// How many there are.
+    pub(super) const fn total(&self) -> u64 {
+        self.total
+    }
+
+    /// Those that are verified on disk.
+    pub(super) fn here(&self) -> SpanSet {
+        let mut here = SpanSet::below(self.total);
+        here.remove_all(&self.missing);
+        here
     }
 
     /// What to ask for.

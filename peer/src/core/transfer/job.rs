@@ -21,6 +21,8 @@ pub enum TransferJob {
         paths: Vec<PathBuf>,
         /// Whether symbolic links that stay inside are listed.
         links: bool,
+        /// Other transfers of the same: they share what is known of it.
+        also: Vec<TransferId>,
     },
     /// Send the manifest on a stream of its own.
     SendManifest {
@@ -74,6 +76,54 @@ pub enum TransferJob {
         transfer: TransferId,
         /// On which link.
         link: LinkId,
+    },
+    /// Look up the hashes of these ranges, as far as they were ever sent to anybody. Answered by [`TransferReport::Hashes`].
+    Hashes {
+        /// Which.
+        transfer: TransferId,
+        /// The link on which they were asked for.
+        link: LinkId,
+        /// The ranges, ascending.
+        ranges: Vec<u64>,
+    },
+    /// Expect these ranges on this link, too, each with this hash. Each is reported once, by
+    /// [`TransferReport::RangeBorrowed`], unless the link goes away.
+    Borrow {
+        /// Which transfer.
+        transfer: TransferId,
+        /// On which link.
+        link: LinkId,
+        /// The ranges and their hashes.
+        ranges: Vec<(u64, [u8; 32])>,
+    },
+    /// Expect nothing on this link any more that [`TransferJob::Borrow`] named.
+    Refuse {
+        /// Which transfer.
+        transfer: TransferId,
+        /// On which link.
+        link: LinkId,
+    },
+    /// Keep what is received for others, also once it is in place; or do not, which holds from the beginning on.
+    Share {
+        /// Which transfer.
+        transfer: TransferId,
+        /// Whether to keep it.
+        share: bool,
+    },
+    /// Send a range that is here on a stream of its own to another receiver. Ended by [`TransferJob::Stop`] of the loan.
+    LendRange {
+        /// Which transfer of ours.
+        transfer: TransferId,
+        /// Names all that this receiver gets.
+        loan: TransferId,
+        /// The other one's transfer.
+        asker: TransferId,
+        /// On which link.
+        link: LinkId,
+        /// Which range.
+        range: u64,
+        /// Whether records are sealed.
+        sealed: bool,
     },
     /// Flush, check, and put everything in place. What is left of it goes with [`TransferJob::Stop`], once the end is on disk:
     /// until then another run can finish again.
@@ -182,6 +232,37 @@ pub enum TransferReport {
         /// Its bytes, or why not.
         result: Result<u64, TransferFault>,
     },
+    /// The hashes that were asked for, as far as they are known.
+    Hashes {
+        /// Which transfer.
+        transfer: TransferId,
+        /// The link on which they were asked for.
+        link: LinkId,
+        /// Ranges, ascending, and their hashes.
+        hashes: Vec<(u64, [u8; 32])>,
+    },
+    /// A range that another receiver was asked for is verified and written, or was refused.
+    RangeBorrowed {
+        /// Which transfer.
+        transfer: TransferId,
+        /// On which link.
+        link: LinkId,
+        /// Which range.
+        range: u64,
+        /// Its bytes, or why not.
+        result: Result<u64, TransferFault>,
+    },
+    /// A range has left for another receiver, or could not.
+    RangeLent {
+        /// Which transfer of ours.
+        transfer: TransferId,
+        /// On which link.
+        link: LinkId,
+        /// Which range.
+        range: u64,
+        /// Its bytes, or why not.
+        result: Result<u64, TransferFault>,
+    },
     /// Everything is in place: digest over all files, and the paths made.
     Finished {
         /// Which.
@@ -224,6 +305,9 @@ impl TransferReport {
             | Self::Checked { transfer, .. }
             | Self::ManifestReceived { transfer, .. }
             | Self::RangeReceived { transfer, .. }
+            | Self::Hashes { transfer, .. }
+            | Self::RangeBorrowed { transfer, .. }
+            | Self::RangeLent { transfer, .. }
             | Self::Finished { transfer, .. }
             | Self::Chosen { transfer, .. }
             | Self::Digested { transfer, .. }

@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use data_encoding::HEXLOWER;
 use hobnob_nat::core::agent::PathKind;
+use hobnob_wire::Address;
 
 use super::meter::Meter;
 use super::queue::Rank;
 use super::record::TransferRecord;
 use crate::core::time::{Now, rfc3339};
-use crate::core::view::{Chosen, HeldBy, TransferState, TransferView};
+use crate::core::view::{Chosen, HeldBy, SourceView, TransferState, TransferView};
 
 /// Least time between two reports of progress, to users and to the other side.
 pub(super) const SHOW_EVERY: Duration = Duration::from_millis(250);
@@ -114,6 +115,21 @@ impl Ledger {
         self.progressed = true;
     }
 
+    /// So many verified bytes came from this account.
+    pub(super) fn came_from(&mut self, address: &Address, bytes: u64) {
+        let sources = &mut self.record.sources;
+        match sources.iter_mut().find(|(known, _)| known == address) {
+            Some((_, sum)) => *sum += bytes,
+            None => sources.push((address.clone(), bytes)),
+        }
+    }
+
+    /// So many bytes of it left this device.
+    pub(super) const fn sent(&mut self, bytes: u64) {
+        self.record.sent += bytes;
+        self.progressed = true;
+    }
+
     /// Why it does not move though it could, or that it may.
     pub(super) fn hold(&mut self, held: Option<HeldBy>) {
         if self.held != held {
@@ -201,6 +217,13 @@ pub(super) fn view(record: &TransferRecord) -> TransferView {
         size: record.wanted_bytes(),
         chosen: record.part.as_ref().and_then(|part| part.sum),
         done: record.done.min(record.wanted_bytes()),
+        sent: record.sent,
+        sources: record
+            .sources
+            .iter()
+            .map(|(address, bytes)| SourceView { address: address.clone(), bytes: *bytes })
+            .collect(),
+        swarm: record.swarm.as_ref().map(|swarm| swarm.id),
         state: record.state,
         rate: 0,
         eta: None,

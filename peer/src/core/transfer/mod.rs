@@ -18,6 +18,7 @@
 //! | [`rules`] | what happens to offers without asking |
 //! | `queue` | which transfers run when not all may, and in which order |
 //! | `grants` | which transfer may send the next range on a link |
+//! | `swarm` | who gets which range from whom when one offer went to several people |
 //! | `spans`, `meter`, `backoff` | sets of ranges, rates, waits between attempts |
 
 pub mod job;
@@ -40,15 +41,18 @@ mod sending;
 mod spans;
 #[cfg(test)]
 mod story;
+mod swarm;
 mod transfers;
 mod valve;
 mod verbs;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use hobnob_nat::core::agent::PathKind;
 use hobnob_wire::bounded::Text;
 use hobnob_wire::letter::{LetterBody, Offer, OfferEnd};
+use hobnob_wire::swarm::SwarmFrame;
 use hobnob_wire::transfer::TransferFrame;
 use hobnob_wire::{Address, DeviceId, TransferId};
 
@@ -88,6 +92,8 @@ pub struct Settings {
     pub quarantine: PathBuf,
     /// What transfers may cost.
     pub limits: Limits,
+    /// How long others who got the same offer get it from here once it is here; zero for not at all, not even before.
+    pub serve: Duration,
 }
 
 /// Something that concerns transfers.
@@ -159,6 +165,13 @@ pub enum TransferInput {
         /// The frame.
         frame: TransferFrame,
     },
+    /// A frame arrived on a link from somebody who may have got the same offer.
+    Swarm {
+        /// Which link.
+        link: LinkId,
+        /// The frame.
+        frame: SwarmFrame,
+    },
     /// A contact has a session again: what waits for it is tried at once.
     Available(Address),
     /// Somebody is no contact any more: all that is open between us ends.
@@ -205,6 +218,18 @@ pub enum TransferEffect {
         address: Address,
         /// To which device.
         device: DeviceId,
+    },
+    /// A link to any device of this account would help. Asked again after a while until there is one.
+    NeedLinks {
+        /// To whom.
+        address: Address,
+    },
+    /// Send a frame to somebody who got the same offer.
+    SendSwarm {
+        /// Which link.
+        link: LinkId,
+        /// The frame.
+        frame: SwarmFrame,
     },
     /// Send a frame.
     SendFrame {

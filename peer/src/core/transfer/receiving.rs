@@ -5,6 +5,7 @@
 mod end;
 mod hold;
 mod ranges;
+mod shared;
 
 use std::path::PathBuf;
 use std::time::Duration;

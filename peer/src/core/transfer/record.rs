@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 
 use hobnob_wire::choice::Choice;
+use hobnob_wire::keys::VerifyKey;
+use hobnob_wire::swarm::Swarm;
 use hobnob_wire::{Address, DeviceId, TransferId};
 
 use super::queue::Wishes;
@@ -66,6 +68,12 @@ pub struct TransferRecord {
     pub paths: Vec<PathBuf>,
     /// Whether links were offered as links.
     pub links: bool,
+    /// Who else got the offer, when several did: at the sender only the receiver's own mark.
+    pub swarm: Option<Swarm>,
+    /// Bytes of it that left this device: to the receiver, or from there to others.
+    pub sent: u64,
+    /// At a receiver, who sent how many of its bytes.
+    pub sources: Vec<(Address, u64)>,
 }
 
 impl TransferRecord {
@@ -122,4 +130,16 @@ pub trait TransferStore: Fallible {
     /// # Errors
     /// The store's.
     fn forget_past_transfers(&mut self, keep: u32) -> Result<(), Self::Error>;
+
+    /// The root key of an account, if it was ever seen.
+    ///
+    /// # Errors
+    /// The store's.
+    fn root(&mut self, address: &Address) -> Result<Option<VerifyKey>, Self::Error>;
+
+    /// Contacts, and their root keys as far as they were ever seen.
+    ///
+    /// # Errors
+    /// The store's.
+    fn acquaintances(&mut self) -> Result<Vec<(Address, VerifyKey)>, Self::Error>;
 }

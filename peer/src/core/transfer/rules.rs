@@ -126,6 +126,7 @@ mod tests {
             manifest: [0; 32],
             sealed: true,
             text: Text::truncated(""),
+            swarm: None,
         }
     }
 

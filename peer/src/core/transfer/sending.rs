@@ -4,6 +4,7 @@
 
 mod end;
 mod hold;
+mod shared;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -11,6 +12,7 @@ use std::time::Duration;
 use hobnob_wire::bounded::Text;
 use hobnob_wire::choice::Choice;
 use hobnob_wire::letter::{EndReason, LetterBody, Offer, OfferEnd};
+use hobnob_wire::swarm::Swarm;
 use hobnob_wire::transfer::{Hold, Span, TransferFrame};
 use hobnob_wire::{Address, DeviceId, TransferId};
 
@@ -86,7 +88,7 @@ pub(super) struct Asked {
 
 impl Sending {
     /// A transfer whose files have just been scanned, and the letter that offers it.
-    pub(super) fn offer(record: TransferRecord) -> (Self, TransferEffect) {
+    pub(super) fn offer(record: TransferRecord, swarm: Option<Swarm>) -> (Self, TransferEffect) {
         let letter = TransferEffect::Letter {
             to: record.peer.clone(),
             device: None,
@@ -98,6 +100,7 @@ impl Sending {
                 manifest: record.manifest,
                 sealed: record.sealed,
                 text: Text::truncated(&record.text),
+                swarm,
             }),
         };
         (Self::new(Ledger::new(record, true), State::Offered), letter)
@@ -262,13 +265,15 @@ impl Sending {
         is_due.then_some((rank, *turn))
     }
 
-    /// Grants the next range.
-    pub(super) fn grant(&mut self, next_turn: u64) -> Option<TransferEffect> {
+    /// Grants a range that is wanted.
+    pub(super) fn grant(&mut self, range: u64, next_turn: u64) -> Option<TransferEffect> {
         let (transfer, sealed) = (self.id(), self.ledger.record.sealed);
         let State::Running { link, wanted, in_flight, compare, turn, .. } = &mut self.state else {
             return None;
         };
-        let range = wanted.pop_first()?;
+        if !wanted.remove(range) {
+            return None;
+        }
         in_flight.insert(range);
         *turn = next_turn;
         let (link, compare) = (*link, *compare);

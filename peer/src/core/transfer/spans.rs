@@ -44,6 +44,13 @@ impl SpanSet {
         self.insert_span(number, number.saturating_add(1));
     }
 
+    /// Adds the numbers of another set.
+    pub fn insert_all(&mut self, other: &Self) {
+        for (&start, &end) in &other.0 {
+            self.insert_span(start, end);
+        }
+    }
+
     /// Takes one number out; `false` when it was not in.
     pub fn remove(&mut self, number: u64) -> bool {
         let Some((&start, &end)) = self.0.range(..=number).next_back() else { return false };
@@ -63,6 +70,13 @@ impl SpanSet {
         }
     }
 
+    /// Takes the numbers out that another set does not have.
+    pub fn retain_all(&mut self, other: &Self) {
+        let mut foreign = self.clone();
+        foreign.remove_all(other);
+        self.remove_all(&foreign);
+    }
+
     fn remove_span(&mut self, start: u64, end: u64) {
         while let Some((&first, &last)) = self.0.range(..end).next_back()
             && last > start
@@ -80,6 +94,48 @@ impl SpanSet {
     #[must_use]
     pub fn contains(&self, number: u64) -> bool {
         self.0.range(..=number).next_back().is_some_and(|(_, end)| number < *end)
+    }
+
+    /// The smallest number.
+    #[must_use]
+    pub fn first(&self) -> Option<u64> {
+        self.0.keys().next().copied()
+    }
+
+    /// Its spans, ascending and apart.
+    pub fn iter(&self) -> impl Iterator<Item = Span> {
+        self.0.iter().map(|(&start, &end)| Span { start, end })
+    }
+
+    /// How many numbers are in.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.iter().map(|span| span.end - span.start).sum()
+    }
+
+    /// The first `max` numbers from `from` on, and after the last the first.
+    #[must_use]
+    pub fn some_from(&self, from: u64, max: usize) -> Self {
+        let mut rest = self.clone();
+        let mut some = Self::default();
+        let mut left = max as u64;
+        let mut before = Self::default();
+        before.insert_span(0, from);
+        let mut after = rest.clone();
+        after.remove_all(&before);
+        rest.retain_all(&before);
+        for span in after.iter().chain(rest.iter()) {
+            let end = span.end.min(span.start.saturating_add(left));
+            some.insert_span(span.start, end);
+            left -= end - span.start;
+        }
+        some
+    }
+
+    /// How many spans it takes.
+    #[must_use]
+    pub fn gaps(&self) -> usize {
+        self.0.len()
     }
 
     /// Takes the smallest number out.
@@ -144,7 +200,16 @@ mod tests {
                 }
                 prop_assert_eq!(set.contains(number), model.contains(&number));
                 let listed: Vec<u64> = set.spans(99).iter().flat_map(|s| s.start..s.end).collect();
-                prop_assert_eq!(listed, model.iter().copied().collect::<Vec<_>>());
+                prop_assert_eq!(&listed, &model.iter().copied().collect::<Vec<_>>());
+                prop_assert_eq!(set.first(), model.first().copied());
+            }
+            let others = SpanSet::from_spans(&others, 35);
+            let (mut both, mut either) = (set.clone(), set.clone());
+            both.retain_all(&others);
+            either.insert_all(&others);
+            for number in 0..40 {
+                prop_assert_eq!(both.contains(number), set.contains(number) && others.contains(number));
+                prop_assert_eq!(either.contains(number), set.contains(number) || others.contains(number));
             }
             prop_assert_eq!(set.pop_first(), model.pop_first());
         }

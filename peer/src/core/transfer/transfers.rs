@@ -6,7 +6,7 @@ use std::time::Duration;
 use hobnob_nat::core::agent::PathKind;
 use hobnob_wire::letter::{EndReason, LetterBody, Offer, OfferEnd};
 use hobnob_wire::limits::{TRANSFER_BYTES_MAX, TRANSFER_ENTRIES_MAX};
-use hobnob_wire::transfer::TransferFrame;
+use hobnob_wire::transfer::{Span, TransferFrame};
 use hobnob_wire::{Address, DeviceId, Text, TransferId};
 
 use super::commands::Scan;
@@ -18,6 +18,7 @@ use super::receiving::{Receiving, Terms};
 use super::record::{TransferRecord, TransferStore};
 use super::rules::Verdict;
 use super::sending::{Asked, Sending};
+use super::swarm::{Member, Sharing};
 use super::valve::{Receipt, Valve};
 use super::{AutoAccept, Settings, Step, TransferEffect, TransferInput};
 use crate::core::command::{CommandError, ErrorKind, Reply};
@@ -33,8 +34,8 @@ pub(super) const PAST_MAX: u32 = 1_000;
 
 /// A link that is up.
 #[derive(Debug)]
-struct Link {
-    address: Address,
+pub(super) struct Link {
+    pub(super) address: Address,
     device: DeviceId,
     path: PathKind,
 }
@@ -43,12 +44,16 @@ struct Link {
 #[derive(Debug, Default)]
 pub struct Transfers {
     pub(super) settings: Settings,
-    links: BTreeMap<LinkId, Link>,
+    pub(super) links: BTreeMap<LinkId, Link>,
     pub(super) scans: BTreeMap<TransferId, Scan>,
     pub(super) sending: BTreeMap<TransferId, Sending>,
     pub(super) receiving: BTreeMap<TransferId, Receiving>,
     grants: Grants,
     valve: Valve,
+    /// Swarms that this device sends to.
+    pub(super) sharing: Sharing,
+    /// Transfers to this device that others got, too.
+    pub(super) members: BTreeMap<TransferId, Member>,
 }
 
 impl Transfers {
@@ -61,8 +66,14 @@ impl Transfers {
         for record in store.open_transfers()? {
             let id = record.id;
             match record.direction {
-                TransferDirection::Out => drop(this.sending.insert(id, Sending::reopen(record))),
-                TransferDirection::In => drop(this.receiving.insert(id, Receiving::reopen(record))),
+                TransferDirection::Out => {
+                    this.sharing.join(&record);
+                    this.sending.insert(id, Sending::reopen(record));
+                }
+                TransferDirection::In => {
+                    this.join(store, &record)?;
+                    this.receiving.insert(id, Receiving::reopen(record));
+                }
             }
         }
         Ok(this)
@@ -83,8 +94,7 @@ impl Transfers {
         let mut step = Step { now, out: &mut out };
         match input {
             TransferInput::Command { id, command } => {
-                let fresh = TransferId::new(entropy.array());
-                self.handle_command(store, (id, command), fresh, &mut step)?;
+                self.handle_command(store, (id, command), entropy, &mut step)?;
             }
             TransferInput::Settings(settings) => {
                 self.valve.set_limits(settings.limits.clone());
@@ -96,7 +106,12 @@ impl Transfers {
             }
             TransferInput::Offer { from, device, offer } => {
                 let known = store.transfer(offer.transfer)?.is_some();
+                let id = offer.transfer;
                 self.handle_offer(known, (from, device), &offer, &mut step);
+                if let Some(transfer) = self.receiving.get(&id).filter(|_| !known) {
+                    let record = transfer.ledger.record.clone();
+                    self.join(store, &record)?;
+                }
             }
             TransferInput::OfferEnd { from, device, end } => {
                 if end.reason == EndReason::Again {
@@ -108,22 +123,26 @@ impl Transfers {
                 }
             }
             TransferInput::LinkUp { link, address, device, path } => {
+                let with = address.clone();
                 self.handle_link_up(link, Link { address, device, path }, now);
+                self.link_up_to_member(store, (link, &with), &mut step)?;
             }
             TransferInput::PathChanged { link, path } => self.handle_path(link, path),
             TransferInput::LinkDown { link } => {
                 self.links.remove(&link);
+                self.link_down_to_member(link, &mut step);
                 self.valve.handle_link_down(link, step.out);
                 self.sending.values_mut().for_each(|transfer| transfer.handle_link_down(link, now));
                 self.receiving.values_mut().for_each(|transfer| transfer.handle_link_down(link, now));
             }
             TransferInput::Frame { link, frame } => self.handle_frame(link, frame, &mut step),
+            TransferInput::Swarm { link, frame } => self.handle_swarm(link, frame, &mut step),
             TransferInput::Available(address) => {
                 let of_contact = |transfer: &&mut Receiving| transfer.ledger.record.peer == address;
                 self.receiving.values_mut().filter(of_contact).for_each(|transfer| transfer.hurry(now));
             }
             TransferInput::ContactRemoved(address) => self.handle_removed(&address, &mut step),
-            TransferInput::Report(report) => self.handle_report(report, &mut step),
+            TransferInput::Report(report) => self.handle_report(store, report, &mut step)?,
             TransferInput::Tick => {}
         }
         self.offer_changed(entropy, &mut step);
@@ -161,6 +180,7 @@ impl Transfers {
         let shown = shown.chain(self.receiving.values().map(|transfer| transfer.ledger.show_at()));
         let due = self.receiving.values().map(Receiving::deadline).chain([self.valve.deadline()]);
         let due = due.chain(self.sending.values().map(Sending::deadline));
+        let due = due.chain(self.members.values().map(Member::deadline));
         shown.chain(due).flatten().min()
     }
 
@@ -174,6 +194,15 @@ impl Transfers {
             receipt.weight += u64::from(transfer.ledger.record.wishes.priority.weight());
             receipt.rate += rate;
         }
+        for other in self.member_receipts(now) {
+            match receipts.get_mut(&other.link) {
+                Some(receipt) => {
+                    receipt.weight += other.weight;
+                    receipt.rate += other.rate;
+                }
+                None => drop(receipts.insert(other.link, other)),
+            }
+        }
         receipts.into_values().collect()
     }
 
@@ -182,6 +211,7 @@ impl Transfers {
     pub fn uses_link(&self, link: LinkId) -> bool {
         self.sending.values().any(|transfer| transfer.link() == Some(link))
             || self.receiving.values().any(|transfer| transfer.uses(link))
+            || self.members.values().any(|member| member.uses(link))
     }
 
     pub(super) fn path(&self, link: Option<LinkId>) -> Option<PathKind> {
@@ -189,7 +219,7 @@ impl Transfers {
     }
 
     /// A link to the device that the transfer's other side is on.
-    fn link_to(links: &BTreeMap<LinkId, Link>, record: &TransferRecord) -> Option<LinkId> {
+    pub(super) fn link_to(links: &BTreeMap<LinkId, Link>, record: &TransferRecord) -> Option<LinkId> {
         let fits = |link: &Link| link.address == record.peer && Some(link.device) == record.device;
         links.iter().rev().find(|(_, link)| fits(link)).map(|(id, _)| *id)
     }
@@ -198,7 +228,7 @@ impl Transfers {
         let is_with = |peer: &Address| peer == address;
         match direction {
             TransferDirection::Out => {
-                let scans = self.scans.values().filter(|scan| is_with(&scan.to)).count();
+                let scans = self.scans.values().filter(|scan| scan.to.contains(address)).count();
                 scans + self.sending.values().filter(|transfer| is_with(&transfer.ledger.record.peer)).count()
             }
             TransferDirection::In => {
@@ -262,6 +292,9 @@ impl Transfers {
             wishes: Wishes { place: self.last_place(), ..Wishes::default() },
             paths: Vec::new(),
             links: false,
+            swarm: offer.swarm.clone(),
+            sent: 0,
+            sources: Vec::new(),
         });
         let usual = match self.settings.auto_accept {
             AutoAccept::Contacts => Verdict::Accept,
@@ -325,6 +358,10 @@ impl Transfers {
                 Some(sending) => {
                     let asked = Asked { link, device, manifest, compare, want: want.into_vec() };
                     sending.handle_accept(&asked, step);
+                    let record = &sending.ledger.record;
+                    if record.device == Some(device) && record.part.is_none() {
+                        self.sharing.asked(transfer, &asked);
+                    }
                 }
                 None => step.out.push(gone),
             },
@@ -365,6 +402,17 @@ impl Transfers {
                     sending.handle_choose(device, choice);
                 }
             }
+            TransferFrame::Helped { .. } | TransferFrame::Got { .. } | TransferFrame::AskHashes { .. } => {
+                let is_its = |it: &&mut Sending| it.ledger.record.device.is_none_or(|its| its == device);
+                if sending.filter(is_its).is_some() {
+                    self.handle_of_others(link, frame, step);
+                }
+            }
+            TransferFrame::Hashes { ranges, hashes, .. } => {
+                if receiving.is_some() {
+                    self.handle_hashes(transfer, &ranges, &hashes, step.now);
+                }
+            }
             TransferFrame::Gone { .. } => {
                 if let Some(receiving) = receiving {
                     receiving.handle_gone(step);
@@ -373,18 +421,40 @@ impl Transfers {
         }
     }
 
-    fn handle_report(&mut self, report: TransferReport, step: &mut Step<'_>) {
+    fn handle_report<S: TransferStore>(
+        &mut self,
+        store: &mut S,
+        report: TransferReport,
+        step: &mut Step<'_>,
+    ) -> Result<(), S::Error> {
         let id = report.transfer();
-        if let TransferReport::Scanned { result, .. } = report {
-            self.handle_scanned(id, result, step);
-            return;
+        match report {
+            TransferReport::Scanned { result, .. } => self.handle_scanned(id, result, step),
+            TransferReport::RangeBorrowed { link, range, result, .. } => {
+                self.handle_borrowed(id, (link, range), result, step);
+            }
+            TransferReport::RangeLent { link, range, result, .. } => {
+                self.handle_lent(store, id, (link, range), &result)?;
+            }
+            TransferReport::Hashes { link, hashes, .. } => self.tell_hashes(id, link, &hashes, step),
+            report => self.handle_progress(id, report, step),
         }
+        Ok(())
+    }
+
+    fn handle_progress(&mut self, id: TransferId, report: TransferReport, step: &mut Step<'_>) {
         if let Some(transfer) = self.sending.get_mut(&id) {
             match report {
                 TransferReport::ManifestSent { link, result, .. } => {
                     transfer.handle_sent(link, None, result, step);
                 }
                 TransferReport::RangeSent { link, range, result, .. } => {
+                    if let Ok(bytes) = result
+                        && !transfer.compares()
+                    {
+                        transfer.ledger.sent(bytes);
+                        self.sharing.has(id, &[Span { start: range, end: range + 1 }]);
+                    }
                     transfer.handle_sent(link, Some(range), result.map(drop), step);
                 }
                 TransferReport::Chosen { result, .. } => transfer.handle_chosen(result),
@@ -395,6 +465,9 @@ impl Transfers {
                 | TransferReport::Checked { .. }
                 | TransferReport::ManifestReceived { .. }
                 | TransferReport::RangeReceived { .. }
+                | TransferReport::Hashes { .. }
+                | TransferReport::RangeBorrowed { .. }
+                | TransferReport::RangeLent { .. }
                 | TransferReport::Finished { .. } => {}
             }
         } else if let Some(transfer) = self.receiving.get_mut(&id) {
@@ -407,14 +480,28 @@ impl Transfers {
                     transfer.handle_manifest(result, step);
                 }
                 TransferReport::RangeReceived { range, result, .. } => {
+                    if let Ok(bytes) = result {
+                        let from = transfer.ledger.record.peer.clone();
+                        transfer.ledger.came_from(&from, bytes);
+                    }
+                    let is_here = result.is_ok();
                     transfer.handle_range(range, result, step);
+                    if is_here {
+                        self.handle_received(id, range, step.now);
+                    }
                 }
-                TransferReport::Finished { result, .. } => transfer.handle_finished(result, step),
+                TransferReport::Finished { result, .. } => {
+                    transfer.handle_finished(result, step);
+                    self.handle_placed(id, step.now.monotonic);
+                }
                 TransferReport::Moved { bytes, .. } => transfer.handle_moved(bytes, step.now),
                 TransferReport::Scanned { .. }
                 | TransferReport::ManifestSent { .. }
                 | TransferReport::RangeSent { .. }
                 | TransferReport::Chosen { .. }
+                | TransferReport::Hashes { .. }
+                | TransferReport::RangeBorrowed { .. }
+                | TransferReport::RangeLent { .. }
                 | TransferReport::Digested { .. } => {}
             }
         }
@@ -425,22 +512,28 @@ impl Transfers {
         let command = scan.command;
         match result {
             Ok(scanned) => {
-                let (mut sending, letter) =
-                    Sending::offer(scan.into_record(id, scanned, (step.now, self.last_place())));
-                let view = sending.ledger.view(None, step.now);
-                if let Some(id) = command {
-                    let result = Ok(Reply::Transfers(vec![view]));
-                    step.out.push(TransferEffect::Reply { id, result });
+                let (mut views, mut letters) = (Vec::new(), Vec::new());
+                for record in scan.records(id, &scanned, (step.now, self.last_place())) {
+                    let id = record.id;
+                    self.sharing.join(&record);
+                    let (mut sending, letter) = Sending::offer(record, scan.swarm());
+                    views.push(sending.ledger.view(None, step.now));
+                    letters.push(letter);
+                    self.sending.insert(id, sending);
                 }
-                step.out.push(letter);
-                self.sending.insert(id, sending);
+                if let Some(id) = command {
+                    step.out.push(TransferEffect::Reply { id, result: Ok(Reply::Transfers(views)) });
+                }
+                step.out.extend(letters);
             }
             Err(text) => {
                 if let Some(id) = command {
                     let result = Err(CommandError::new(ErrorKind::Failure, text));
                     step.out.push(TransferEffect::Reply { id, result });
                 }
-                step.out.push(TransferEffect::Job(TransferJob::Stop { transfer: id, discard: true }));
+                for transfer in scan.ids(id) {
+                    step.out.push(TransferEffect::Job(TransferJob::Stop { transfer, discard: true }));
+                }
             }
         }
     }
@@ -456,7 +549,11 @@ impl Transfers {
             transfer.proceed(link, step);
         }
         let used: BTreeSet<LinkId> = self.sending.values().filter_map(Sending::link).collect();
-        used.into_iter().for_each(|link| self.grants.fill(&mut self.sending, link, step.out));
+        for link in used {
+            self.grants.fill(&mut self.sending, &self.sharing, link, step.out);
+        }
+        // Before the sender is asked it is told who helps.
+        self.proceed_members(step);
 
         let link = |transfer: &Receiving| Self::link_to(&self.links, &transfer.ledger.record);
         let could = self.receiving.values().filter(|it| it.wants_turn(link(it).is_some(), step.now));
@@ -498,7 +595,9 @@ impl Transfers {
             }
         }
         for id in &over {
-            self.sending.remove(id);
+            if let Some(sending) = self.sending.remove(id) {
+                self.sharing.over(*id, sending.ledger.record.state == TransferState::Done);
+            }
             self.receiving.remove(id);
         }
         if !over.is_empty() {

@@ -147,6 +147,11 @@ impl Staging {
             let free = if number == 1 { name.to_owned() } else { numbered(name, number) };
             match self.rename_without_overwriting(name, &free) {
                 Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => {}
+                Ok(()) if number > 1 => {
+                    let mut renamed = self.renamed.lock().unwrap_or_else(PoisonError::into_inner);
+                    renamed.insert(name.to_owned(), free);
+                    return Ok(());
+                }
                 result => return result,
             }
         }

@@ -95,6 +95,27 @@ pub(super) fn prepare(
     }
 }
 
+/// Codes and cuts a range that was received.
+pub(super) fn prepare_lent(
+    (range, content, hash): (&Range, &[u8], &RangeHash),
+    header: impl Fn(RangeCoding) -> StreamHeader,
+    key: Option<SealKey>,
+) -> Result<Vec<Bytes>, TransferFault> {
+    let cutter = |coding, key| RecordCutter::new(key, &header(coding));
+    if matches!(range, Range::Slice(_)) && content.iter().all(|byte| *byte == 0) {
+        return cut(cutter(RangeCoding::Hole, key)?, &[], hash);
+    }
+    // As much is looked at as of a range that is sent from its source.
+    let sample = &content[..content.len().min(3 * SAMPLE_BYTES)];
+    let packed = Compressor::new(LEVEL).ok().and_then(|mut compressor| compressor.compress(sample).ok());
+    if packed.is_some_and(|packed| pays(sample.len(), packed.len()))
+        && let Some(packed) = compress(range, content)
+    {
+        return cut(cutter(RangeCoding::Zstd, key)?, &packed, hash);
+    }
+    cut(cutter(RangeCoding::Plain, key)?, content, hash)
+}
+
 /// Looks at a range without reading all of it.
 fn choose(source: &Source, range: &Range) -> Result<RangeCoding, DiskError> {
     if let Range::Slice(piece) = range {

@@ -1,6 +1,6 @@
 //! Takes streams of the other side in, verifies ranges, and puts what is complete in place.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
@@ -57,6 +57,8 @@ pub(super) struct Incoming {
     pub(super) manifest_claimed: Mutex<bool>,
     /// Ranges on their way.
     claimed: Mutex<BTreeSet<u64>>,
+    /// Ranges that others are to send, and the hashes that the sender told.
+    borrowed: Mutex<BTreeMap<(LinkId, u64), [u8; 32]>>,
     moved: Moved,
     pub(super) tasks: Tasks,
 }
@@ -78,7 +80,32 @@ struct Awaited {
     number: u64,
     range: Range,
     coding: RangeCoding,
+    from: Giver,
     staging: Arc<Staging>,
+}
+
+/// Who sends a stream.
+#[derive(Clone, Copy)]
+enum Giver {
+    /// Who offered it.
+    Sender,
+    /// Another receiver, of a range that has this hash by the sender's word.
+    Other { link: LinkId, hash: [u8; 32] },
+}
+
+impl Giver {
+    /// What came of a range.
+    const fn report(
+        self,
+        transfer: TransferId,
+        range: u64,
+        result: Result<u64, TransferFault>,
+    ) -> TransferReport {
+        match self {
+            Self::Sender => TransferReport::RangeReceived { transfer, range, result },
+            Self::Other { link, .. } => TransferReport::RangeBorrowed { transfer, link, range, result },
+        }
+    }
 }
 
 /// Why a range is not here.
@@ -104,6 +131,7 @@ impl Incoming {
             staging: watch::Sender::new(None),
             manifest_claimed: Mutex::new(true),
             claimed: Mutex::default(),
+            borrowed: Mutex::default(),
             moved: Moved::default(),
             tasks: Tasks::default(),
         }
@@ -116,6 +144,26 @@ impl Incoming {
 
     fn is_expected_on(&self, link: LinkId) -> bool {
         *lock(&self.link) == Some(link)
+    }
+
+    /// These ranges, with these hashes, are expected on another link, too.
+    pub(super) fn borrow_on(&self, link: LinkId, ranges: Vec<(u64, [u8; 32])>) {
+        lock(&self.borrowed).extend(ranges.into_iter().map(|(range, hash)| ((link, range), hash)));
+    }
+
+    /// None are any more.
+    pub(super) fn refuse_on(&self, link: LinkId) {
+        lock(&self.borrowed).retain(|(on, _), _| *on != link);
+    }
+
+    /// Who is to send a stream, if anybody.
+    fn expects(&self, header: &StreamHeader, link: LinkId) -> Option<Giver> {
+        if self.is_expected_on(link) {
+            return Some(Giver::Sender);
+        }
+        let StreamHeader::Range { range, .. } = header else { return None };
+        let hash = lock(&self.borrowed).remove(&(link, *range))?;
+        Some(Giver::Other { link, hash })
     }
 
     /// Ends writing, for good. Blocks until nothing is being written.
@@ -219,14 +267,19 @@ impl TransferShell {
         };
         let (StreamHeader::Manifest { transfer } | StreamHeader::Range { transfer, .. }) = header;
         let incoming = lock(&self.0.incoming).get(&transfer).cloned();
-        let incoming = incoming.filter(|incoming| incoming.is_expected_on(link_id));
-        let Some(incoming) = incoming else {
+        let from = incoming.as_ref().and_then(|incoming| incoming.expects(&header, link_id));
+        let (Some(incoming), Some(from)) = (incoming, from) else {
             records.stop(StreamClose::Unexpected);
             return;
         };
         let (shell, tasks) = (self.clone(), Arc::clone(&incoming));
         if incoming.promise.sealed != records.is_sealed() {
             records.stop(StreamClose::Unexpected);
+            if let (Giver::Other { .. }, StreamHeader::Range { range, .. }) = (from, header) {
+                let fault = TransferFault::Peer("a range was protected in another way".to_owned());
+                self.report(from.report(transfer, range, Err(fault))).await;
+                return;
+            }
             let fault = TransferFault::Peer(
                 "the sender protects the files in another way than it offered; ask it to offer them again"
                     .to_owned(),
@@ -239,7 +292,7 @@ impl TransferShell {
                 shell.receive_manifest(incoming, records).await;
             }),
             StreamHeader::Range { range, coding, .. } => tasks.tasks.spawn(&self.0.runtime, async move {
-                shell.receive_range(incoming, records, (range, coding), &link.slots).await;
+                shell.receive_range(incoming, records, (range, coding, from), &link.slots).await;
             }),
         }
     }
@@ -248,13 +301,16 @@ impl TransferShell {
         &self,
         incoming: Arc<Incoming>,
         mut records: Records,
-        (number, coding): (u64, RangeCoding),
+        (number, coding, from): (u64, RangeCoding, Giver),
         slots: &Semaphore,
     ) {
         let transfer = incoming.promise.transfer;
         // Without a claim nothing is kept of it, so that a peer cannot make us hold what nobody asked for.
         let Some(claim) = incoming.claim(number) else {
             records.stop(StreamClose::Unexpected);
+            if let Giver::Other { .. } = from {
+                self.report(from.report(transfer, number, Err(TransferFault::Stopped))).await;
+            }
             return;
         };
         let mut staging = incoming.staging.subscribe();
@@ -266,9 +322,13 @@ impl TransferShell {
         let range = staging.layout().range(number);
         let Some(range) = range.filter(|range| is_wanted && staging.selection().needs(range)) else {
             records.stop(StreamClose::Unexpected);
+            drop(claim);
+            if let Giver::Other { .. } = from {
+                self.report(from.report(transfer, number, Err(TransferFault::Stopped))).await;
+            }
             return;
         };
-        let awaited = Awaited { number, range, coding, staging: Arc::clone(&staging) };
+        let awaited = Awaited { number, range, coding, from, staging: Arc::clone(&staging) };
         let result = match self.read_range(&incoming, &mut records, awaited).await {
             Ok(taken) => Ok(taken),
             Err(RangeError::Stream(StreamError::Lost)) => Err(TransferFault::LinkLost),
@@ -290,7 +350,7 @@ impl TransferShell {
             tracing::warn!(%transfer, range = number, error, "a range arrived broken");
         }
         drop(claim);
-        self.report(TransferReport::RangeReceived { transfer, range: number, result }).await;
+        self.report(from.report(transfer, number, result)).await;
     }
 
     /// Reads a range, verifies it, and writes it; returns the bytes of it that are taken.
@@ -300,9 +360,9 @@ impl TransferShell {
         records: &mut Records,
         awaited: Awaited,
     ) -> Result<u64, RangeError> {
-        let Awaited { number, range, coding, staging } = awaited;
+        let Awaited { number, range, coding, from, staging } = awaited;
         let len = usize::try_from(range.bytes()).unwrap_or(usize::MAX);
-        if coding == RangeCoding::Known && !incoming.promise.update {
+        if coding == RangeCoding::Known && (!incoming.promise.update || matches!(from, Giver::Other { .. })) {
             let fault = TransferFault::Peer(format!("{} was not sent", staging.file_of(number)));
             return Err(RangeError::Fault(StreamClose::Unexpected, fault));
         }
@@ -344,7 +404,12 @@ impl TransferShell {
                 }
             }
         };
-        if hash.hash != trailer.hash {
+        let is_right = match from {
+            Giver::Sender => hash.hash == trailer.hash,
+            // What it says of its own bytes is worth nothing.
+            Giver::Other { hash: told, .. } => hash.hash == told,
+        };
+        if !is_right {
             let text = format!("the bytes of {} do not match their hash", staging.file_of(number));
             return Err(RangeError::Fault(StreamClose::HashMismatch, TransferFault::Peer(text)));
         }
@@ -368,7 +433,11 @@ impl TransferShell {
         tasks.tasks.spawn(&self.0.runtime, async move {
             let staging = incoming.staging.borrow().clone();
             let Some(staging) = staging else { return };
+            let placed = Arc::clone(&staging);
             let result = blocking(move || staging.finish()).await.map_err(TransferFault::from);
+            if result.is_ok() {
+                shell.keep(transfer, &placed);
+            }
             shell.report(TransferReport::Finished { transfer, result }).await;
         });
     }

@@ -12,6 +12,7 @@
 //! | `outgoing` | sends manifests and ranges |
 //! | `opening` | makes ready to receive, with what an earlier run left |
 //! | `incoming` | takes streams of the other side in, and puts in place |
+//! | `lending` | gives others what was received, and hashes to those who need them |
 //! | `manifest` | takes a manifest in |
 //! | `records` | reads records from a stream |
 //! | `pacer` | keeps what is sent under its limits |
@@ -20,6 +21,7 @@
 
 mod coding;
 mod incoming;
+mod lending;
 mod manifest;
 mod moved;
 mod opening;
@@ -41,6 +43,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
 
 use self::incoming::Incoming;
+use self::lending::Lent;
 use self::outgoing::Outgoing;
 use self::pacer::Pacer;
 use super::handle::LinkHandle;
@@ -72,6 +75,7 @@ struct Shell {
     /// Buffers of ranges that have been written, to be used again.
     buffers: Mutex<Vec<Vec<u8>>>,
     pacer: Pacer,
+    lent: Lent,
 }
 
 /// A link and its share of memory.
@@ -117,6 +121,7 @@ impl TransferShell {
             endings: Mutex::default(),
             buffers: Mutex::default(),
             pacer: Pacer::default(),
+            lent: Lent::default(),
         }))
     }
 
@@ -129,6 +134,7 @@ impl TransferShell {
     /// A link is gone. Its streams end by themselves.
     pub fn link_down(&self, link: LinkId) {
         lock(&self.0.links).remove(&link);
+        lock(&self.0.incoming).values().for_each(|incoming| incoming.refuse_on(link));
     }
 
     /// A peer opened a unidirectional stream on a link.
@@ -140,11 +146,11 @@ impl TransferShell {
     /// Begins a job. Never waits; what comes of it is reported.
     pub fn perform(&self, job: TransferJob) {
         match job {
-            TransferJob::Scan { transfer, paths, links } => {
+            TransferJob::Scan { transfer, paths, links, also } => {
                 let shell = self.clone();
                 self.0.runtime.spawn(async move {
                     let disk = shell.0.disk.clone();
-                    let result = blocking(move || scan::scan(&disk, transfer, &paths, links)).await;
+                    let result = blocking(move || scan::scan(&disk, (transfer, &also), &paths, links)).await;
                     let result = result.map_err(|error| error.to_string());
                     shell.report(TransferReport::Scanned { transfer, result }).await;
                 });
@@ -184,6 +190,21 @@ impl TransferShell {
                 if let Some(incoming) = lock(&self.0.incoming).get(&transfer) {
                     incoming.expect_on(link);
                 }
+            }
+            TransferJob::Hashes { transfer, link, ranges } => self.look_up(transfer, link, ranges),
+            TransferJob::Borrow { transfer, link, ranges } => {
+                if let Some(incoming) = lock(&self.0.incoming).get(&transfer) {
+                    incoming.borrow_on(link, ranges);
+                }
+            }
+            TransferJob::Refuse { transfer, link } => {
+                if let Some(incoming) = lock(&self.0.incoming).get(&transfer) {
+                    incoming.refuse_on(link);
+                }
+            }
+            TransferJob::Share { transfer, share } => self.share(transfer, share),
+            TransferJob::LendRange { transfer, loan, asker, link, range, sealed } => {
+                self.lend((transfer, range), (loan, asker), link, sealed);
             }
             TransferJob::Finish { transfer } => self.finish(transfer),
             TransferJob::Halt { transfer } => self.outgoing(transfer).tasks.halt(),

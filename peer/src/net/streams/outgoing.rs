@@ -34,9 +34,9 @@ pub(super) struct Outgoing {
 }
 
 /// A stream that is reset unless everything was written to it.
-struct Bulk {
+pub(super) struct Bulk {
     stream: SendStream,
-    code: Option<StreamClose>,
+    pub(super) code: Option<StreamClose>,
 }
 
 impl Drop for Bulk {
@@ -49,7 +49,7 @@ impl Drop for Bulk {
 }
 
 impl Bulk {
-    async fn write(&mut self, bytes: Bytes) -> Result<(), TransferFault> {
+    pub(super) async fn write(&mut self, bytes: Bytes) -> Result<(), TransferFault> {
         let written = timeout(TAKEN_WITHIN, self.stream.write_chunk(bytes)).await;
         written.map_err(|_| TransferFault::Stalled)?.map_err(|error| match error {
             WriteError::Stopped(_) => TransferFault::Stopped,
@@ -61,7 +61,7 @@ impl Bulk {
 
     /// Ends the stream and waits until the other side has all of it, so that what counts as sent is not sent again after a
     /// crash but for little more than what is on its way.
-    async fn finish(mut self) -> Result<(), TransferFault> {
+    pub(super) async fn finish(mut self) -> Result<(), TransferFault> {
         self.stream.finish().map_err(|_| TransferFault::Stopped)?;
         let taken = timeout(TAKEN_WITHIN, self.stream.stopped()).await;
         match taken.map_err(|_| TransferFault::Stalled)? {
@@ -128,7 +128,11 @@ impl TransferShell {
         });
     }
 
-    async fn source(&self, outgoing: &Outgoing, transfer: TransferId) -> Result<Arc<Source>, DiskError> {
+    pub(super) async fn source(
+        &self,
+        outgoing: &Outgoing,
+        transfer: TransferId,
+    ) -> Result<Arc<Source>, DiskError> {
         let open = || async {
             let disk = self.0.disk.clone();
             blocking(move || Source::open(&disk, transfer)).await.map(Arc::new)
@@ -136,7 +140,7 @@ impl TransferShell {
         outgoing.source.get_or_try_init(open).await.cloned()
     }
 
-    async fn open_stream(
+    pub(super) async fn open_stream(
         &self,
         link: LinkId,
         sealed: bool,

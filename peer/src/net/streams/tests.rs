@@ -132,7 +132,7 @@ impl Pair {
     }
 
     async fn scan(&mut self, paths: Vec<PathBuf>) -> Result<Scanned, String> {
-        self.alice.shell.perform(TransferJob::Scan { transfer: ID, paths, links: true });
+        self.alice.shell.perform(TransferJob::Scan { transfer: ID, paths, links: true, also: Vec::new() });
         let report = self.alice.report().await;
         let TransferReport::Scanned { result, .. } = report else { panic!("{report:?}") };
         result

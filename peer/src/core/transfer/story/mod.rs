@@ -284,6 +284,7 @@ fn more_offers_than_anybody_can_decide_on_are_refused() {
         manifest: [0; 32],
         sealed: true,
         text: Text::default(),
+        swarm: None,
     };
     let (from, device) = (Who::Alice.address(), Who::Alice.device());
     for number in 0..1_000u128 {

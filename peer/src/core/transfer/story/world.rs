@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use hobnob_nat::core::agent::PathKind;
 use hobnob_wire::choice::Choice;
+use hobnob_wire::keys::VerifyKey;
 use hobnob_wire::letter::LetterBody;
 use hobnob_wire::transfer::TransferFrame;
 use hobnob_wire::{Address, DeviceId, TransferId};
@@ -49,6 +50,12 @@ impl TransferStore for Memory {
     }
     fn forget_past_transfers(&mut self, _: u32) -> Result<(), Self::Error> {
         Ok(())
+    }
+    fn root(&mut self, _: &Address) -> Result<Option<VerifyKey>, Self::Error> {
+        Ok(None)
+    }
+    fn acquaintances(&mut self) -> Result<Vec<(Address, VerifyKey)>, Self::Error> {
+        Ok(Vec::new())
     }
 }
 
@@ -221,6 +228,9 @@ impl World {
             TransferEffect::Letter { body, .. } => self.letters.push_back((who.other(), body)),
             TransferEffect::LetterToOthers { .. } => {}
             TransferEffect::NeedLink { .. } => side.needs_link = true,
+            TransferEffect::NeedLinks { .. } | TransferEffect::SendSwarm { .. } => {
+                panic!("nothing here goes to several")
+            }
             TransferEffect::SendFrame { link, frame } => self.frames.push_back((who.other(), link, frame)),
             TransferEffect::PaceLink { .. } => {}
             TransferEffect::Job(job) => {
@@ -318,7 +328,7 @@ impl World {
 
     pub(super) fn offer_with_limit(&mut self, limit: u64) -> TransferId {
         let paths = vec![PathBuf::from("/out/files")];
-        let to = Who::Bob.address();
+        let to = vec![Who::Bob.address()];
         let command = Command::FileSend {
             to,
             paths,
@@ -376,6 +386,11 @@ impl World {
             | TransferJob::Choose { .. }
             | TransferJob::Limit { .. }
             | TransferJob::Flow(_)
+            | TransferJob::Hashes { .. }
+            | TransferJob::Borrow { .. }
+            | TransferJob::Refuse { .. }
+            | TransferJob::Share { .. }
+            | TransferJob::LendRange { .. }
             | TransferJob::Stop { .. } => None,
         };
         self.jobs.iter().filter_map(range).collect()

@@ -243,6 +243,8 @@ impl<'a> Trial<'a> {
                 TransferEffect::Event(_)
                 | TransferEffect::LetterToOthers { .. }
                 | TransferEffect::NeedLink { .. }
+                | TransferEffect::NeedLinks { .. }
+                | TransferEffect::SendSwarm { .. }
                 | TransferEffect::PaceLink { .. } => {}
             }
         }
@@ -304,7 +306,7 @@ impl<'a> Trial<'a> {
 
     async fn offer(&mut self) -> Result<Reply, CommandError> {
         let command = Command::FileSend {
-            to: Who::Bob.address(),
+            to: vec![Who::Bob.address()],
             paths: vec![self.home.path().join("out/top")],
             limit: 0,
             sealed: true,

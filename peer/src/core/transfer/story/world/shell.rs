@@ -80,6 +80,11 @@ impl World {
             TransferJob::Halt { transfer } => {
                 self.streams.retain(|stream| stream.transfer != transfer || stream.from != who);
             }
+            TransferJob::Hashes { .. }
+            | TransferJob::Borrow { .. }
+            | TransferJob::Refuse { .. }
+            | TransferJob::Share { .. }
+            | TransferJob::LendRange { .. } => panic!("nothing here goes to several"),
             TransferJob::Limit { .. } | TransferJob::Flow(_) => {}
         }
     }
