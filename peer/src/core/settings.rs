@@ -99,7 +99,7 @@ struct Setting {
     wanted: &'static str,
 }
 
-const SETTINGS: [Setting; 22] = [
+const SETTINGS: [Setting; 23] = [
     Setting {
         key: AUTO_ACCEPT,
         applies: Applies::Now,

@@ -494,7 +494,10 @@ impl Transfers {
                     transfer.handle_finished(result, step);
                     self.handle_placed(id, step.now.monotonic);
                 }
-                TransferReport::Moved { bytes, .. } => transfer.handle_moved(bytes, step.now),
+                TransferReport::Moved { bytes, .. } => {
+                    transfer.handle_moved(bytes, step.now);
+                    self.handle_member_moved(id, step.now);
+                }
                 TransferReport::Scanned { .. }
                 | TransferReport::ManifestSent { .. }
                 | TransferReport::RangeSent { .. }

@@ -7,6 +7,7 @@ mod folders;
 mod hostile;
 mod lies;
 mod parts;
+mod shared;
 mod update;
 
 use std::collections::BTreeSet;

@@ -16,6 +16,7 @@ mod place;
 mod references;
 mod small;
 mod stage;
+mod swarm;
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -67,6 +68,8 @@ enum Case {
     Eight,
     /// A line of 100 Mbit/s, with and without loss.
     Line,
+    /// One file for three people who know each other.
+    Swarm,
 }
 
 /// A side of a bare stream.
@@ -90,6 +93,9 @@ fn main() -> Result<ExitCode> {
         runtime.block_on(letters::measure(&mut report, options.letters))?;
     }
     drop(runtime);
+    if is_wanted(Case::Swarm) {
+        swarm::measure(&mut report)?;
+    }
     let mut kept = true;
     for place in places(&mut report) {
         if is_wanted(Case::File) {

@@ -51,6 +51,8 @@ pub(in crate::core::transfer) struct Own {
 pub(super) struct Other {
     pub(super) address: Address,
     pub(super) mark: MemberMark,
+    /// Whether it has said anything.
+    spoke: bool,
     /// Whether it has said that it gives what it has.
     pub(super) lends: bool,
     pub(super) have: SpanSet,
@@ -84,7 +86,7 @@ pub(in crate::core::transfer) struct Member {
     /// Who helps, as the sender was told on this link.
     helped: Option<(LinkId, BTreeSet<MemberMark>)>,
     expected_until: Option<Duration>,
-    /// When a range came last, from anybody.
+    /// When bytes came last, from anybody.
     pub(super) heard_at: Duration,
     pub(super) hashes: Hashes,
     /// When it is over here, ranges and until when others get them.
@@ -139,6 +141,7 @@ impl Member {
         let other = Other {
             address: address.clone(),
             mark: *mark,
+            spoke: false,
             lends: false,
             have: SpanSet::default(),
             borrowed: Borrowed::default(),
@@ -149,9 +152,10 @@ impl Member {
     }
 
     /// A link is gone.
-    pub(super) fn handle_link_down(&mut self, link: LinkId, out: &mut Vec<TransferEffect>) {
+    pub(super) fn handle_link_down(&mut self, link: LinkId, step: &mut Step<'_>) {
         if let Some(other) = self.others.remove(&link) {
-            other.loan.end(out);
+            other.loan.end(step.out);
+            self.seeking.insert(other.address, (Backoff::default(), step.now.monotonic));
         }
         self.helped.take_if(|(told_on, _)| *told_on == link);
     }
@@ -164,7 +168,7 @@ impl Member {
                 if hello {
                     other.have = SpanSet::default();
                 }
-                other.lends = lends;
+                (other.spoke, other.lends) = (true, lends);
                 if other.have.gaps() + ranges.len() <= HAVE_SPANS_MAX {
                     other.have.insert_all(&SpanSet::from_spans(&ranges, u64::MAX));
                 }
@@ -339,12 +343,11 @@ impl Member {
         if own.borrows {
             by.extend(self.helpers(now).map(|(_, other)| other.mark));
             if self.expected_until.is_some_and(|until| now < until) {
-                let is_new =
-                    |address: &&Address| !self.others.values().any(|other| other.address == **address);
-                let expected = self.known.iter().filter(|(address, _)| is_new(address));
-                by.extend(
-                    expected.filter(|(address, _)| !self.liars.contains(*address)).map(|(_, mark)| *mark),
-                );
+                let is_open = |address: &Address| {
+                    !self.liars.contains(address)
+                        && !self.others.values().any(|other| other.spoke && other.address == *address)
+                };
+                by.extend(self.known.iter().filter(|(address, _)| is_open(address)).map(|(_, mark)| *mark));
             }
         }
         let told = self.helped.as_ref().filter(|(told_on, _)| *told_on == link).map(|(_, by)| by);

@@ -18,6 +18,8 @@ mod member;
 mod rarest;
 mod routes;
 mod sharing;
+#[cfg(test)]
+mod story;
 
 pub(super) use member::{Member, Own};
 pub(super) use routes::found;

@@ -92,7 +92,7 @@ impl Transfers {
     /// A link is gone.
     pub(in crate::core::transfer) fn link_down_to_member(&mut self, link: LinkId, step: &mut Step<'_>) {
         self.sharing.handle_link_down(link);
-        self.members.values_mut().for_each(|member| member.handle_link_down(link, step.out));
+        self.members.values_mut().for_each(|member| member.handle_link_down(link, step));
     }
 
     /// Another member, perhaps, says something.
@@ -107,6 +107,13 @@ impl Transfers {
         let own = self.own(id).unwrap_or_default();
         if let Some(member) = self.members.get_mut(&id) {
             member.handle_frame(link, frame, &own, step);
+        }
+    }
+
+    /// Bytes of a transfer move.
+    pub(in crate::core::transfer) fn handle_member_moved(&mut self, id: TransferId, now: Now) {
+        if let Some(member) = self.members.get_mut(&id) {
+            member.heard_at = now.monotonic;
         }
     }
 
