@@ -14,6 +14,7 @@
 //! | `again` | what is offered again |
 //! | `commands`, `verbs` | what users may ask, and how they are answered |
 //! | `sending`, `receiving` | the two sides of one transfer |
+//! | `reports` | which transfer a report of the shell concerns |
 //! | `holding` | what a receiver has of one transfer |
 //! | [`rules`] | what happens to offers without asking |
 //! | `queue` | which transfers run when not all may, and in which order |
@@ -37,6 +38,7 @@ mod ledger;
 mod meter;
 mod queue;
 mod receiving;
+mod reports;
 mod sending;
 mod spans;
 #[cfg(test)]

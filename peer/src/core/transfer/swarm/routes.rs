@@ -62,9 +62,10 @@ impl Transfers {
 
     /// How a transfer to this device stands.
     fn own(&self, id: TransferId) -> Option<Own> {
-        let Some(receiving) = self.receiving.get(&id) else {
-            return self.members.get(&id)?.ended();
-        };
+        if let Some(own) = self.members.get(&id)?.ended() {
+            return Some(own);
+        }
+        let receiving = self.receiving.get(&id)?;
         Some(receiving.own(Self::link_to(&self.links, &receiving.ledger.record)))
     }
 
