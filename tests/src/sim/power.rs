@@ -136,6 +136,8 @@ fn places(before: u64, end: u64) -> Vec<u64> {
         .map(|(_, end)| end)
         .collect();
     places.extend([end.saturating_sub(FRAME_BYTES / 3), end]);
+    // What was committed before was synced before.
+    places.retain(|place| *place >= first);
     places.sort_unstable();
     places.dedup();
     places
