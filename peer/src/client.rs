@@ -157,6 +157,13 @@ struct Shared {
     failure: watch::Receiver<Option<String>>,
 }
 
+/// Starts the tasks that tell the driver what comes from outside.
+fn watch_outside(runtime: &Handle, links: &Arc<LinkRoom>, reach: &Reach, inputs: &Inputs) {
+    runtime.spawn(Arc::clone(links).accept_all());
+    runtime.spawn(watch_wall(inputs.clone()));
+    runtime.spawn(watch_paths(reach.clone(), inputs.clone()));
+}
+
 impl Client {
     /// Opens the account in `options.home` and goes to work. Must be called within a multi-threaded tokio runtime.
     ///
@@ -198,9 +205,7 @@ impl Client {
         let (fails, failure) = watch::channel(None);
         let driver = start(driver, runs, fails)?;
 
-        runtime.spawn(Arc::clone(&links).accept_all());
-        runtime.spawn(watch_wall(inputs.clone()));
-        runtime.spawn(watch_paths(reach.clone(), inputs.clone()));
+        watch_outside(&runtime, &links, &reach, &inputs);
         let (address, rendezvous) = (identity.address.clone(), identity.rendezvous.clone());
         let (current, connected) = watch::channel(None);
         let proxy = net.proxy.clone();

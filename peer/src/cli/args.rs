@@ -503,6 +503,19 @@ pub(super) mod tests {
             "store passphrase --passphrase-file p --new-passphrase-file q".into(),
             "tail".into(),
             "tail --after 0".into(),
+            "config get".into(),
+            "config get files.dir".into(),
+            "config set files.auto_accept contacts".into(),
+            "demo a b --keep".into(),
+        ];
+        for line in lines {
+            assert!(parse(&line).is_ok(), "{line}");
+        }
+    }
+
+    #[test]
+    fn every_command_about_files_is_understood() {
+        let lines = [
             "file send bob a b --limit 5MB --as-is --wait".into(),
             "file list".into(),
             format!("file accept {ID} --to /tmp"),
@@ -521,10 +534,6 @@ pub(super) mod tests {
             "file watch".into(),
             "file history bob --json".into(),
             "contact limit bob --up 1MiB/s --down 0".into(),
-            "config get".into(),
-            "config get files.dir".into(),
-            "config set files.auto_accept contacts".into(),
-            "demo a b --keep".into(),
         ];
         for line in lines {
             assert!(parse(&line).is_ok(), "{line}");

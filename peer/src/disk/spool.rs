@@ -335,12 +335,10 @@ impl Spool {
 
 /// What is cut off or nonsense is damaged; anything else may be better another time.
 fn unreadable(path: &Path, cause: std::io::Error) -> DiskError {
-    match cause.kind() {
-        std::io::ErrorKind::UnexpectedEof | std::io::ErrorKind::InvalidData => {
-            DiskError::Spool { path: path.to_owned() }
-        }
-        _ => DiskError::system("read", path, cause),
+    if matches!(cause.kind(), std::io::ErrorKind::UnexpectedEof | std::io::ErrorKind::InvalidData) {
+        return DiskError::Spool { path: path.to_owned() };
     }
+    DiskError::system("read", path, cause)
 }
 
 /// Reads a frame; `None` at the end.

@@ -56,11 +56,9 @@ impl Tx<'_> {
         let Some((first, last)) = search::places(self, at, i64::MAX)? else {
             return Ok(None);
         };
-        let sql = format!(
-            "SELECT place FROM letters WHERE chat = ?1 AND place BETWEEN ?2 AND ?3 AND shown > 0 AND at_unix_ms >= ?4
-             ORDER BY place LIMIT 1"
-        );
-        let mut statement = self.transaction.prepare_cached(&sql)?;
+        let sql = "SELECT place FROM letters WHERE chat = ?1 AND place BETWEEN ?2 AND ?3 AND shown > 0 AND at_unix_ms >= ?4
+             ORDER BY place LIMIT 1";
+        let mut statement = self.transaction.prepare_cached(sql)?;
         Ok(statement.query_row(params![chat.as_str(), first, last, at], |row| row.get(0)).optional()?)
     }
 }

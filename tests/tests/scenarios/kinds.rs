@@ -49,8 +49,7 @@ fn ms7_ms8_a_letter_says_from_whom_to_whom_and_when_by_both_clocks() {
 fn ms12_markdown_becomes_html_of_a_few_elements_and_never_what_the_author_wrote_as_html() {
     let world = World::new();
     let (alice, bob) = world.friends("alice", "bob");
-    let source =
-        "Hi *you* :-)\n\nlook: <script>alert(1)</script> [x](javascript:alert(1)) ![p](https://spy.example/p.gif)";
+    let source = "Hi *you* :-)\n\nlook: <script>alert(1)</script> [x](javascript:alert(1)) ![p](https://spy.example/p.gif)";
     alice.tell(["send", "bob", source]);
     let letter = bob.until_letters(&alice, 1).remove(0);
     assert_eq!(letter["text"], source, "the source is kept");

@@ -48,7 +48,7 @@ impl Transfers {
                     }
                     transfer.handle_sent(link, Some(range), result.map(drop), step);
                 }
-                TransferReport::Chosen { result, .. } => transfer.handle_chosen(result),
+                TransferReport::Chosen { result, .. } => transfer.handle_chosen(&result),
                 TransferReport::Digested { result, .. } => transfer.handle_digest(result, step),
                 TransferReport::Moved { bytes, .. } => transfer.ledger.moved(bytes, step.now),
                 TransferReport::Scanned { .. }

@@ -217,11 +217,11 @@ impl Sending {
     }
 
     /// So much is taken.
-    pub(super) fn handle_chosen(&mut self, result: Result<Chosen, TransferFault>) {
+    pub(super) fn handle_chosen(&mut self, result: &Result<Chosen, TransferFault>) {
         self.choosing = false;
         // When a disk refuses now, it is found out when the receiver asks again.
         if let Ok(sum) = result {
-            self.ledger.chosen(Some(sum));
+            self.ledger.chosen(Some(*sum));
         }
     }
 

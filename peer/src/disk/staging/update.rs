@@ -132,7 +132,8 @@ impl Staging {
         match disk.call("look at", || self.staging.symlink_metadata(path)) {
             // An earlier run has moved it.
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(()),
-            found => drop(found?),
+            Err(cause) => return Err(cause),
+            Ok(_) => {}
         }
         if entry.kind == EntryKind::File && self.is_same(entry)? {
             set_attributes(disk, &self.there(entry)?, entry, self.plan.programs)?;

@@ -258,10 +258,12 @@ impl<'a> Trial<'a> {
     fn talk(&mut self) -> bool {
         if let Some((to, body)) = self.letters.pop_front() {
             let (from, device) = (to.other().address(), to.other().device());
-            match body {
-                LetterBody::Offer(offer) => self.input(to, TransferInput::Offer { from, device, offer }),
-                LetterBody::OfferEnd(end) => self.input(to, TransferInput::OfferEnd { from, device, end }),
-                other => panic!("{other:?}"),
+            if let LetterBody::Offer(offer) = body {
+                self.input(to, TransferInput::Offer { from, device, offer });
+            } else if let LetterBody::OfferEnd(end) = body {
+                self.input(to, TransferInput::OfferEnd { from, device, end });
+            } else {
+                panic!("{body:?}");
             }
         } else if let Some((to, frame)) = self.frames.pop_front() {
             self.input(to, TransferInput::Frame { link: LINK, frame });

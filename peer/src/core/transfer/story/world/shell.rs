@@ -54,16 +54,7 @@ impl World {
             TransferJob::Expect { transfer, link } => {
                 *side.expected.get_mut(&transfer).expect("it was opened before") = Some(link);
             }
-            TransferJob::Finish { transfer } => {
-                let is_part = self.parts.contains(&transfer);
-                let wanted = if is_part { self.ranges[&transfer] / 2 } else { self.ranges[&transfer] };
-                let staged = side.disk.get_mut(&transfer).expect("something is here");
-                assert!(staged.ranges.values().all(|sound| *sound), "a broken range counts");
-                assert_eq!(staged.ranges.len() as u64, wanted);
-                staged.whole = !side.refuses;
-                let result = if side.refuses { Err(TransferFault::Disk(refusal())) } else { Ok(DIGEST) };
-                side.reports.push_back(TransferReport::Finished { transfer, result });
-            }
+            TransferJob::Finish { transfer } => self.finish(who, transfer),
             TransferJob::Digest { transfer, .. } => {
                 let result = if side.refuses { Err(TransferFault::Disk(refusal())) } else { Ok(DIGEST) };
                 side.reports.push_back(TransferReport::Digested { transfer, result });
@@ -87,6 +78,18 @@ impl World {
             | TransferJob::LendRange { .. } => panic!("nothing here goes to several"),
             TransferJob::Limit { .. } | TransferJob::Flow(_) => {}
         }
+    }
+
+    fn finish(&mut self, who: Who, transfer: TransferId) {
+        let side = &mut self.sides[who as usize];
+        let is_part = self.parts.contains(&transfer);
+        let wanted = if is_part { self.ranges[&transfer] / 2 } else { self.ranges[&transfer] };
+        let staged = side.disk.get_mut(&transfer).expect("something is here");
+        assert!(staged.ranges.values().all(|sound| *sound), "a broken range counts");
+        assert_eq!(staged.ranges.len() as u64, wanted);
+        staged.whole = !side.refuses;
+        let result = if side.refuses { Err(TransferFault::Disk(refusal())) } else { Ok(DIGEST) };
+        side.reports.push_back(TransferReport::Finished { transfer, result });
     }
 
     /// Any choice takes the first half.
