@@ -27,7 +27,7 @@ pub enum Effect {
         result: Result<Reply, CommandError>,
     },
     /// Tell users and programs.
-    Event(Event),
+    Event(Box<Event>),
     /// Ask the rendezvous; answered by [`Input::Answered`](super::input::Input::Answered), at once with
     /// `SessionLost` when the session is down.
     Request {

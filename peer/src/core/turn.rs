@@ -80,7 +80,7 @@ impl<S, E> Turn<'_, S, E> {
 
     /// Tells users and programs.
     pub(crate) fn event(&mut self, event: Event) {
-        self.effects.push(Effect::Event(event));
+        self.effects.push(Effect::Event(Box::new(event)));
     }
 
     /// Answers a command.

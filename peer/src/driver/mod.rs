@@ -199,7 +199,7 @@ impl Driver {
                     let _ = answer.send(result);
                 }
             }
-            Effect::Event(event) => self.outside.events.push(event),
+            Effect::Event(event) => self.outside.events.push(*event),
             Effect::Request { id, request } => {
                 self.again.extend(self.requests.ask(id, *request, &self.clock));
             }

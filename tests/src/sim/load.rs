@@ -108,9 +108,9 @@ impl World {
     }
 
     /// A command was answered.
-    pub(super) fn replied(&mut self, index: usize, id: CommandId, result: Result<Reply, CommandError>) {
+    pub(super) fn replied(&mut self, index: usize, id: CommandId, result: &Result<Reply, CommandError>) {
         if let Ok(Reply::Sent { id: letter, .. }) = result {
-            self.truth.acknowledged(id, letter);
+            self.truth.acknowledged(id, *letter);
             self.trace.note(self.now, format_args!("{} has written", self.peers[index].name));
         }
     }

@@ -292,7 +292,7 @@ impl World {
 
     fn peer_does(&mut self, index: usize, effect: Effect) {
         match effect {
-            Effect::Reply { id, result } => self.replied(index, id, result),
+            Effect::Reply { id, result } => self.replied(index, id, &result),
             Effect::Event(event) => self.heard(index, &event),
             Effect::Request { id, request } => self.ask(index, id, *request),
             Effect::Resume { roster } => self.say(index, ClientFrame::Resume { roster }),

@@ -66,7 +66,7 @@ fn client_frames() -> Vec<Example<ClientFrame>> {
 
 fn account_requests() -> Vec<Example<AccountRequest>> {
     let name = || "alice".parse().unwrap();
-    vec![
+    let mut requests = vec![
         (
             "register start",
             "request 1: name alice, OPAQUE version 1, message 010203",
@@ -107,11 +107,20 @@ fn account_requests() -> Vec<Example<AccountRequest>> {
             AccountRequest::Authenticate { address: alice(), device: device_id(), signature: signature() },
         ),
         ("devices", "request 1: bob@example.org", AccountRequest::Devices { address: bob() }),
+    ];
+    requests.extend(secret_requests());
+    requests.push(("sightings", "request 1", AccountRequest::Sightings));
+    requests
+}
+
+/// Those that set another password.
+fn secret_requests() -> Vec<Example<AccountRequest>> {
+    vec![
         (
             "recover start",
             "request 1: name alice, OPAQUE version 1, message 010203, a signature of 64 bytes 55",
             AccountRequest::RecoverStart {
-                name: name(),
+                name: "alice".parse().unwrap(),
                 opaque_version: opaque::VERSION,
                 message: bytes(&[1, 2, 3]),
                 signature: signature(),
@@ -137,7 +146,6 @@ fn account_requests() -> Vec<Example<AccountRequest>> {
             "request 1: message 010203, wrapped key 0405",
             AccountRequest::PasswordFinish { message: bytes(&[1, 2, 3]), wrapped: bytes(&[4, 5]) },
         ),
-        ("sightings", "request 1", AccountRequest::Sightings),
     ]
 }
 
@@ -330,17 +338,10 @@ fn pushes() -> Vec<Example<Push>> {
 
 fn device_entries() -> Vec<Example<DeviceEntry>> {
     let add = entry();
-    let revoke = DeviceEntry {
-        seq: 1,
-        previous: [0x66; 32],
-        at_unix_s: 1_700_000_001,
-        operation: DeviceOperation::Revoke(device_id()),
-    };
-    let rename = DeviceEntry {
-        operation: DeviceOperation::Rename { device: device_id(), name: text("old laptop") },
-        ..revoke.clone()
-    };
-    let renew = DeviceEntry { operation: DeviceOperation::Renew(signing(6).verify_key()), ..revoke.clone() };
+    let later = |operation| DeviceEntry { seq: 1, previous: [0x66; 32], at_unix_s: 1_700_000_001, operation };
+    let revoke = later(DeviceOperation::Revoke(device_id()));
+    let rename = later(DeviceOperation::Rename { device: device_id(), name: text("old laptop") });
+    let renew = later(DeviceOperation::Renew(signing(6).verify_key()));
     every(vec![
         ("add", "seq 0 after the certificate, at 1700000000: the device", add.operation.clone()),
         ("revoke", "", revoke.operation.clone()),

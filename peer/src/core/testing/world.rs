@@ -428,7 +428,7 @@ impl World {
         let run = self.nodes[node].run;
         match effect {
             Effect::Reply { id, result } => drop(self.nodes[node].replies.insert(id, result)),
-            Effect::Event(event) => self.nodes[node].events.push(event),
+            Effect::Event(event) => self.nodes[node].events.push(*event),
             Effect::Request { id, .. } if !self.nodes[node].session => {
                 self.tell(node, Input::Answered { id, result: Err(RequestError::SessionLost) });
             }

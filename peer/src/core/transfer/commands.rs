@@ -151,30 +151,7 @@ impl Transfers {
     ) -> Result<(), S::Error> {
         let fresh = TransferId::new(entropy.array());
         let result = match command {
-            Command::FileSend { mut to, paths, limit, sealed, links, text, priority } => {
-                let mut once = BTreeSet::new();
-                to.retain(|address| once.insert(address.clone()));
-                to.truncate(SWARM_MEMBERS_MAX + 1);
-                let also = to.iter().skip(1).map(|_| TransferId::new(entropy.array())).collect();
-                let swarm = if to.len() > 1 { Some(found(store, &to, entropy)?) } else { None };
-                let (command, again) = (Some(id), 0);
-                let offered = paths.clone();
-                let scan = Scan {
-                    command,
-                    to,
-                    also,
-                    swarm,
-                    limit,
-                    sealed,
-                    links,
-                    text,
-                    priority,
-                    paths: offered,
-                    again,
-                };
-                let Err(error) = self.send(scan, paths, fresh, step.out) else { return Ok(()) };
-                Err(error)
-            }
+            send @ Command::FileSend { .. } => return self.offer(store, (id, send), (fresh, entropy), step),
             Command::FileRetry { id: of } => {
                 let Err(error) = self.retry(store, (id, of), fresh, step)? else { return Ok(()) };
                 Err(error)
@@ -230,6 +207,41 @@ impl Transfers {
             }
         };
         step.out.push(TransferEffect::Reply { id, result });
+        Ok(())
+    }
+
+    /// Looks at what is to be offered, and to whom; the command is answered when that is known.
+    fn offer<S: TransferStore>(
+        &mut self,
+        store: &mut S,
+        (id, command): (CommandId, Command),
+        (fresh, entropy): (TransferId, &mut impl Entropy),
+        step: &mut Step<'_>,
+    ) -> Result<(), S::Error> {
+        let Command::FileSend { mut to, paths, limit, sealed, links, text, priority } = command else {
+            return Ok(());
+        };
+        let mut once = BTreeSet::new();
+        to.retain(|address| once.insert(address.clone()));
+        to.truncate(SWARM_MEMBERS_MAX + 1);
+        let also = to.iter().skip(1).map(|_| TransferId::new(entropy.array())).collect();
+        let swarm = if to.len() > 1 { Some(found(store, &to, entropy)?) } else { None };
+        let scan = Scan {
+            command: Some(id),
+            to,
+            also,
+            swarm,
+            limit,
+            sealed,
+            links,
+            text,
+            priority,
+            paths: paths.clone(),
+            again: 0,
+        };
+        if let Err(error) = self.send(scan, paths, fresh, step.out) {
+            step.out.push(TransferEffect::Reply { id, result: Err(error) });
+        }
         Ok(())
     }
 

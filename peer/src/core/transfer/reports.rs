@@ -28,7 +28,16 @@ impl Transfers {
                 self.handle_lent(store, id, (link, range), &result)?;
             }
             TransferReport::Hashes { link, hashes, .. } => self.tell_hashes(id, link, &hashes, step),
-            report => self.handle_progress(id, report, step),
+            report @ (TransferReport::ManifestSent { .. }
+            | TransferReport::RangeSent { .. }
+            | TransferReport::Opened { .. }
+            | TransferReport::Checked { .. }
+            | TransferReport::ManifestReceived { .. }
+            | TransferReport::RangeReceived { .. }
+            | TransferReport::Finished { .. }
+            | TransferReport::Chosen { .. }
+            | TransferReport::Digested { .. }
+            | TransferReport::Moved { .. }) => self.handle_progress(id, report, step),
         }
         Ok(())
     }

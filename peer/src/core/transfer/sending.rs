@@ -216,6 +216,16 @@ impl Sending {
         }
     }
 
+    /// Whether this device gets it.
+    pub(super) fn is_for(&self, device: DeviceId) -> bool {
+        self.ledger.record.device == Some(device)
+    }
+
+    /// Whether this device gets all of it.
+    pub(super) fn gives_all_to(&self, device: DeviceId) -> bool {
+        self.is_for(device) && self.ledger.record.part.is_none()
+    }
+
     /// So much is taken.
     pub(super) fn handle_chosen(&mut self, result: &Result<Chosen, TransferFault>) {
         self.choosing = false;

@@ -262,38 +262,8 @@ impl Transfers {
             });
             return;
         }
-        let mut receiving = Receiving::offered(TransferRecord {
-            id,
-            peer: from,
-            device: Some(device),
-            direction: TransferDirection::In,
-            name: offer.name.as_str().to_owned(),
-            entries: offer.entries,
-            bytes: offer.bytes,
-            ranges: 0,
-            manifest: offer.manifest,
-            sealed: offer.sealed,
-            text: offer.text.as_str().to_owned(),
-            limit: 0,
-            folder: None,
-            state: TransferState::Offered,
-            done: 0,
-            digest: None,
-            error: None,
-            untold: false,
-            update: false,
-            part: None,
-            quarantined: false,
-            again: 0,
-            offered_unix_ms: step.now.unix_ms,
-            ended_unix_ms: 0,
-            wishes: Wishes { place: self.last_place(), ..Wishes::default() },
-            paths: Vec::new(),
-            links: false,
-            swarm: offer.swarm.clone(),
-            sent: 0,
-            sources: Vec::new(),
-        });
+        let wishes = Wishes { place: self.last_place(), ..Wishes::default() };
+        let mut receiving = Receiving::offered(offered((from, device), offer, wishes, step.now));
         let usual = match self.settings.auto_accept {
             AutoAccept::Contacts => Verdict::Accept,
             AutoAccept::Nobody => Verdict::Ask,
@@ -356,8 +326,7 @@ impl Transfers {
                 Some(sending) => {
                     let asked = Asked { link, device, manifest, compare, want: want.into_vec() };
                     sending.handle_accept(&asked, step);
-                    let record = &sending.ledger.record;
-                    if record.device == Some(device) && record.part.is_none() {
+                    if sending.gives_all_to(device) {
                         self.sharing.asked(transfer, &asked);
                     }
                 }
@@ -375,12 +344,10 @@ impl Transfers {
                     sending.handle_progress(link, bytes);
                 }
             }
-            TransferFrame::Complete { digest, .. } => {
-                match sending.filter(|it| it.ledger.record.device == Some(device)) {
-                    Some(sending) => sending.handle_complete(link, digest, step),
-                    None => step.out.push(gone),
-                }
-            }
+            TransferFrame::Complete { digest, .. } => match sending.filter(|it| it.is_for(device)) {
+                Some(sending) => sending.handle_complete(link, digest, step),
+                None => step.out.push(gone),
+            },
             TransferFrame::Hold { hold, .. } => {
                 if let Some(sending) = sending {
                     sending.handle_hold(link, hold, step);
@@ -401,8 +368,7 @@ impl Transfers {
                 }
             }
             TransferFrame::Helped { .. } | TransferFrame::Got { .. } | TransferFrame::AskHashes { .. } => {
-                let is_its = |it: &&mut Sending| it.ledger.record.device.is_none_or(|its| its == device);
-                if sending.filter(is_its).is_some() {
+                if sending.is_some_and(|it| it.ledger.record.device.is_none_or(|its| its == device)) {
                     self.handle_of_others(link, frame, step);
                 }
             }
@@ -501,4 +467,40 @@ fn show<S: TransferStore>(
     }
     step.out.push(TransferEffect::Event(Event::Transfer(ledger.view(path, step.now))));
     Ok(true)
+}
+
+/// What is kept of an offer that came.
+fn offered((from, device): (Address, DeviceId), offer: &Offer, wishes: Wishes, now: Now) -> TransferRecord {
+    TransferRecord {
+        id: offer.transfer,
+        peer: from,
+        device: Some(device),
+        direction: TransferDirection::In,
+        name: offer.name.as_str().to_owned(),
+        entries: offer.entries,
+        bytes: offer.bytes,
+        ranges: 0,
+        manifest: offer.manifest,
+        sealed: offer.sealed,
+        text: offer.text.as_str().to_owned(),
+        limit: 0,
+        folder: None,
+        state: TransferState::Offered,
+        done: 0,
+        digest: None,
+        error: None,
+        untold: false,
+        update: false,
+        part: None,
+        quarantined: false,
+        again: 0,
+        offered_unix_ms: now.unix_ms,
+        ended_unix_ms: 0,
+        wishes,
+        paths: Vec::new(),
+        links: false,
+        swarm: offer.swarm.clone(),
+        sent: 0,
+        sources: Vec::new(),
+    }
 }

@@ -114,7 +114,8 @@ impl Stage {
         });
         counts.back_ms.push(u64::try_from(back?.as_millis()).unwrap_or(u64::MAX));
         *counts.killed.entry(["alice", "bob", "alice-2", "rendezvous"][victim]).or_default() += 1;
-        self.look(&wrote, counts)
+        self.look(&wrote, counts);
+        Ok(())
     }
 
     /// Kills one of them and starts it again. How long it took until a letter arrives.
@@ -145,7 +146,7 @@ impl Stage {
     }
 
     /// Waits until every device shows every letter of the round, and counts what is wrong.
-    fn look(&self, wrote: &[Wrote; 2], counts: &mut Counts) -> Result<()> {
+    fn look(&self, wrote: &[Wrote; 2], counts: &mut Counts) {
         let deadline = Instant::now() + PATIENCE;
         let chats = [(0, 1), (1, 0), (2, 1)];
         for (device, with) in chats {
@@ -170,7 +171,6 @@ impl Stage {
         let of = |letters: fn(&Wrote) -> usize| wrote.iter().map(letters).sum::<usize>();
         counts.letters += of(|wrote| wrote.sent.len());
         counts.interrupted += of(|wrote| wrote.interrupted.len());
-        Ok(())
     }
 }
 

@@ -278,15 +278,17 @@ impl World {
                 let result = Ok(Scanned { name, entries: 1, bytes, manifest: [1; 32], ranges });
                 side.reports.push_back(TransferReport::Scanned { transfer, result });
             }
-            TransferJob::SendManifest { transfer, link, .. } => self.stream(who, link, transfer, None, None),
+            TransferJob::SendManifest { transfer, link, .. } => {
+                self.stream(who, link, transfer, (None, None))
+            }
             TransferJob::SendRange { transfer, link, range, .. } => {
                 side.noted.insert(range);
-                self.stream(who, link, transfer, Some(range), None);
+                self.stream(who, link, transfer, (Some(range), None));
             }
             TransferJob::LendRange { transfer, loan, asker, link, range, .. } => {
                 assert!(side.shared.contains(&transfer), "it may be lent");
                 assert!(side.disk[&transfer].contains(&range), "it is here");
-                self.stream(who, link, asker, Some(range), Some((transfer, loan)));
+                self.stream(who, link, asker, (Some(range), Some((transfer, loan))));
             }
             TransferJob::Hashes { transfer, link, ranges } => {
                 let known = ranges.into_iter().filter(|range| side.noted.contains(range));
@@ -343,8 +345,7 @@ impl World {
         from: Who,
         link: LinkId,
         transfer: TransferId,
-        range: Option<u64>,
-        lent: Option<(TransferId, TransferId)>,
+        (range, lent): (Option<u64>, Option<(TransferId, TransferId)>),
     ) {
         let is_right = !self.sides[from].lies;
         let Some(to) = self.other(from, link) else {
@@ -483,10 +484,12 @@ impl World {
         let Some((from, to, body)) = self.letters.pop_front() else { return false };
         let device = DeviceId::new([u8::try_from(from).unwrap(); 16]);
         let from = address(from);
-        match body {
-            LetterBody::Offer(offer) => self.input(to, TransferInput::Offer { from, device, offer }),
-            LetterBody::OfferEnd(end) => self.input(to, TransferInput::OfferEnd { from, device, end }),
-            other => panic!("{other:?}"),
+        if let LetterBody::Offer(offer) = body {
+            self.input(to, TransferInput::Offer { from, device, offer });
+        } else if let LetterBody::OfferEnd(end) = body {
+            self.input(to, TransferInput::OfferEnd { from, device, end });
+        } else {
+            panic!("{body:?}");
         }
         true
     }
