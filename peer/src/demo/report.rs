@@ -123,7 +123,7 @@ mod tests {
         let sent = Sent {
             transfer: serde_json::from_value(serde_json::json!({
                 "id": "aaaaaaaaaaaaaaaaaaaaaaaaaa", "peer": "bob@localhost", "direction": "out", "name": "demo.bin",
-                "entries": 1, "size": 268_435_456, "done": 268_435_456, "state": "done", "rate": 0, "eta": null,
+                "entries": 1, "size": 268_435_456, "done": 268_435_456, "sent": 268_435_456, "sources": [], "state": "done", "rate": 0, "eta": null,
                 "path": "direct", "limit": 0, "priority": "normal", "offered_at": "1970-01-01T00:00:00.000Z", "sealed": true, "text": "", "folder": null, "digest": null,
                 "error": null
             }))

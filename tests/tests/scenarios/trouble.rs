@@ -114,7 +114,7 @@ fn a_disk_that_becomes_read_only_holds_up_the_transfer_until_it_can_be_written_t
         let (many, disk) = (world.new_folder("many"), world.path("disk"));
         // Short files are closed after each range, so that the disk is not always in use.
         for number in 0..4_000 {
-            fs::write(many.join(format!("{number}.txt")), format!("{number:>2000}")).unwrap();
+            write_file(&many.join(format!("{number}.txt")), 2_000, number);
         }
         namespace::mount_disk(&disk, 64 << 20);
         let id = alice.offer(&bob, &[&many], &["--limit", "1MiB"]);

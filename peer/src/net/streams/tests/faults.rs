@@ -56,6 +56,22 @@ impl Faults for Failing {
     }
 }
 
+/// One run of a program: once it has died, it makes no call any more, whatever its threads were about to do.
+#[derive(Debug)]
+struct Process {
+    faults: Arc<Failing>,
+    dead: AtomicBool,
+}
+
+impl Faults for Process {
+    fn before(&self, doing: &'static str, site: Site) -> io::Result<()> {
+        if self.dead.load(Ordering::Relaxed) {
+            return Err(io::ErrorKind::Other.into());
+        }
+        self.faults.before(doing, site)
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Who {
     Alice,
@@ -146,6 +162,7 @@ enum Course {
 struct Side {
     core: Transfers,
     store: Database,
+    process: Arc<Process>,
     shell: TransferShell,
     disk: Disk,
     reports: mpsc::Receiver<TransferReport>,
@@ -183,12 +200,11 @@ impl<'a> Trial<'a> {
         let sides = [Who::Alice, Who::Bob].map(|who| {
             let folder = home.path().join(format!("{who:?}"));
             fs::create_dir(&folder).unwrap();
-            let faults: Arc<dyn Faults> = Arc::clone(&faults[who as usize]) as _;
-            let disk = Disk::new(folder).with_faults(faults);
+            let (process, disk) = started(folder, &faults[who as usize]);
             let (reporter, reports) = mpsc::channel(256);
             let shell = TransferShell::on(disk.clone(), reporter);
             let (core, store) = (Transfers::default(), Database::in_memory().unwrap());
-            Side { core, store, shell, disk, reports, replies: Vec::new(), view: None }
+            Side { core, store, process, shell, disk, reports, replies: Vec::new(), view: None }
         });
         let (frames, letters) = (VecDeque::new(), VecDeque::new());
         let now = Duration::from_secs(1);
@@ -213,9 +229,11 @@ impl<'a> Trial<'a> {
         self.input(who.other(), TransferInput::LinkDown { link: LINK });
         self.frames.clear();
         let side = &mut self.sides[who as usize];
+        side.process.dead.store(true, Ordering::Relaxed);
         if let Some(view) = &side.view {
             side.shell.perform(TransferJob::Stop { transfer: view.id, discard: false });
         }
+        (side.process, side.disk) = started(side.disk.transfers().to_owned(), &self.faults[who as usize]);
         let (reporter, reports) = mpsc::channel(256);
         (side.shell, side.reports) = (TransferShell::on(side.disk.clone(), reporter), reports);
         let mut transaction = side.store.begin().unwrap();
@@ -420,6 +438,12 @@ impl<'a> Trial<'a> {
         };
         assert!(timeout(PATIENCE, gone).await.is_ok(), "{what}: something is left behind");
     }
+}
+
+/// A program begins, on the disk that it has.
+fn started(folder: PathBuf, faults: &Arc<Failing>) -> (Arc<Process>, Disk) {
+    let process = Arc::new(Process { faults: Arc::clone(faults), dead: AtomicBool::new(false) });
+    (Arc::clone(&process), Disk::new(folder).with_faults(process))
 }
 
 /// A file is named, what happened is said, and what to do.
