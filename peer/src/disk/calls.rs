@@ -1,6 +1,6 @@
 //! Where transfers keep what they know, and how they call the file system.
 //!
-//! Each call of this room to the file system goes through [`Disk::call`]: so there is one place where it can be made to fail, and
+//! Each call of this room to the file system goes through `Disk::call`: so there is one place where it can be made to fail, and
 //! a test lets each of them fail in turn.
 
 use std::fmt;
