@@ -6,14 +6,14 @@
 //!
 //! | module | is |
 //! | --- | --- |
-//! | [`world`] | machines, what is on its way, the time |
-//! | [`plan`] | what one run is made of, drawn from the seed |
-//! | [`server`], [`peer`] | the machines: cores, stores, what their shells would do |
-//! | [`session`], [`link`] | what goes between them |
-//! | [`people`], [`load`] | accounts and devices; what users do |
-//! | [`faults`], [`disk`], [`power`] | what goes wrong |
-//! | [`truth`] | what must hold |
-//! | [`trace`] | what happened, to compare runs and to read failures |
+//! | `world` | machines, what is on its way, the time |
+//! | `plan` | what one run is made of, drawn from the seed |
+//! | `server`, `peer` | the machines: cores, stores, what their shells would do |
+//! | `session`, `link` | what goes between them |
+//! | `people`, `load` | accounts and devices; what users do |
+//! | `faults`, `disk`, `power` | what goes wrong |
+//! | `truth` | what must hold |
+//! | `trace` | what happened, to compare runs and to read failures |
 
 mod disk;
 mod faults;
