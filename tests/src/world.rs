@@ -87,6 +87,18 @@ impl World {
         self.home_of(person, &format!("{}-2", person.name()))
     }
 
+    /// Another device of somebody who has an account, whose daemon runs.
+    ///
+    /// # Panics
+    /// When the login fails or the daemon does not start.
+    #[must_use]
+    pub fn second_device(&self, person: &Person) -> Person {
+        let mut device = self.second_home(person);
+        assert_eq!(device.login().code, 0);
+        device.up();
+        device
+    }
+
     /// Yet another home, of this name.
     #[must_use]
     pub fn home_of(&self, person: &Person, home: &str) -> Person {

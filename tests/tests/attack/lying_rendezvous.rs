@@ -55,9 +55,7 @@ fn who_has_never_seen_an_account_refuses_a_list_that_its_owner_did_not_sign() {
 fn told_a_lie(lie: impl Fn(DeviceList) -> DeviceList, complaint: &str) {
     let mut world = World::new();
     let (alice, mut bob) = world.friends("alice", "bob");
-    let mut tablet = world.second_home(&alice);
-    assert_eq!(tablet.login().code, 0);
-    tablet.up();
+    let mut tablet = world.second_device(&alice);
     bob.tell(["send", "alice", "I know both your devices."]);
     bob.until(&["history", "alice"], "both devices", |lines| {
         lines[0]["devices"].as_array().is_some_and(|devices| {

@@ -11,9 +11,7 @@ use serde_json::{Value, json};
 fn x4_an_edited_letter_shows_its_new_words_on_every_device_also_to_who_was_away() {
     let world = World::new();
     let (alice, mut bob) = world.friends("alice", "bob");
-    let mut tablet = world.second_home(&alice);
-    assert_eq!(tablet.login().code, 0);
-    tablet.up();
+    let tablet = world.second_device(&alice);
     let id = say(&alice, &bob, "See you at *nine*");
     bob.stop();
     alice.tell(["edit", &id, "See you at *ten*, @bob"]);

@@ -26,9 +26,7 @@ fn au9_a_second_device_needs_only_the_password_and_both_are_there_at_once() {
 fn ms21_every_device_has_what_was_received_and_what_the_others_sent() {
     let world = World::new();
     let (alice, bob) = world.friends("alice", "bob");
-    let mut tablet = world.second_home(&alice);
-    assert_eq!(tablet.login().code, 0);
-    tablet.up();
+    let tablet = world.second_device(&alice);
     tablet.until_contact(&bob, "the account's contact", |contact| contact["subscription"] == "both");
 
     bob.tell(["send", "alice", "to all of you", "--wait", "delivered", "--timeout", "60"]);
@@ -52,9 +50,7 @@ fn ms21_every_device_has_what_was_received_and_what_the_others_sent() {
 fn a_device_that_was_away_gets_what_the_others_had() {
     let world = World::new();
     let (alice, bob) = world.friends("alice", "bob");
-    let mut tablet = world.second_home(&alice);
-    assert_eq!(tablet.login().code, 0);
-    tablet.up();
+    let mut tablet = world.second_device(&alice);
     tablet.until_contact(&bob, "the account's contact", |contact| contact["subscription"] == "both");
     tablet.stop();
     bob.tell(["send", "alice", "one", "--wait", "delivered", "--timeout", "60"]);
@@ -77,9 +73,7 @@ fn a_home_holds_one_account() {
 fn when_one_device_has_decided_on_an_offer_the_others_of_its_owner_are_told() {
     let world = World::new();
     let (alice, bob) = world.friends("alice", "bob");
-    let mut tablet = world.second_home(&bob);
-    assert_eq!(tablet.login().code, 0);
-    tablet.up();
+    let tablet = world.second_device(&bob);
     let (file, into) = (world.path("a.bin"), world.new_folder("arrived"));
     write_file(&file, 100_000, 1);
     for verb in ["accept", "reject"] {
@@ -113,9 +107,7 @@ fn password(world: &World, person: &Person) -> String {
 fn x1_devices_are_listed_and_renamed_and_a_revoked_one_gets_nothing_any_more() {
     let world = World::new();
     let (alice, bob) = world.friends("alice", "bob");
-    let mut tablet = world.second_home(&alice);
-    assert_eq!(tablet.login().code, 0);
-    tablet.up();
+    let mut tablet = world.second_device(&alice);
     tablet.until_contact(&bob, "the account's contact", |contact| contact["subscription"] == "both");
     bob.tell(["send", "alice", "to both", "--wait", "delivered", "--timeout", "60"]);
     tablet.until_letters(&bob, 1);

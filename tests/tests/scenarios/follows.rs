@@ -96,9 +96,7 @@ fn chats_are_listed_with_the_newest_letter_first_and_wishes_hold_on_all_devices(
 
 /// A second device of somebody, which knows its contact.
 fn tablet_of(world: &World, person: &Person, contact: &Person) -> Person {
-    let mut tablet = world.second_home(person);
-    assert_eq!(tablet.login().code, 0);
-    tablet.up();
+    let tablet = world.second_device(person);
     tablet.until_contact(contact, "the account's contact", |contact| contact["subscription"] == "both");
     tablet
 }

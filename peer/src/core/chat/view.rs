@@ -71,7 +71,7 @@ pub struct LetterView {
     pub mentions: Vec<Address>,
     /// Whether it deserves more attention than others: it came from somebody else and mentions the user, or one of the
     /// words of the setting `letters.keywords`.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub alert: bool,
     /// The first letter of its thread.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -92,7 +92,7 @@ pub struct LetterView {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub edited_at: Option<String>,
     /// Whether its author took it back.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub deleted: bool,
     /// What people feel about it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -109,11 +109,6 @@ pub struct LetterView {
     /// The number of a kind that this version does not know.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unknown_kind: Option<u16>,
-}
-
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
-const fn is_false(value: &bool) -> bool {
-    !*value
 }
 
 /// State of a letter on one device.

@@ -126,11 +126,7 @@ fn a_rejected_offer_is_over_on_both_sides_and_says_why() {
 #[test]
 fn either_side_cancels_a_running_transfer_and_the_other_one_hears_of_it() {
     for who in [Who::Alice, Who::Bob] {
-        let mut world = World::new(&[20]);
-        let id = world.offer();
-        world.accept(id);
-        world.connect();
-        while world.deliver_frame() {}
+        let (mut world, id) = World::under_way(20);
         assert_eq!(world.states(id), [TransferState::Running, TransferState::Running]);
         let cancel = Command::FileCancel { id, text: "never mind".into() };
         assert_eq!(world.command(who, cancel), Ok(Reply::Done));
@@ -180,11 +176,7 @@ fn the_lower_of_both_limits_holds() {
 
 #[test]
 fn a_receiver_that_asks_again_and_again_makes_no_more_work_than_one_that_asks_once() {
-    let mut world = World::new(&[20]);
-    let id = world.offer();
-    world.accept(id);
-    world.connect();
-    while world.deliver_frame() {}
+    let (mut world, id) = World::under_way(20);
     let link = LinkId(1);
     let want = || List::new(vec![Span { start: 0, end: u64::MAX }]).unwrap();
     let accept = || TransferFrame::Accept { transfer: id, manifest: true, compare: false, want: want() };
@@ -236,11 +228,7 @@ fn transfers_on_one_link_share_it_evenly() {
 
 #[test]
 fn another_device_that_accepts_later_is_told_that_it_is_gone() {
-    let mut world = World::new(&[2]);
-    let id = world.offer();
-    world.accept(id);
-    world.connect();
-    while world.deliver_frame() {}
+    let (mut world, id) = World::under_way(2);
     let (link, device) = (LinkId(50), DeviceId::new([9; 16]));
     let up = TransferInput::LinkUp { link, address: Who::Bob.address(), device, path: PathKind::Lan };
     world.input(Who::Alice, up);
@@ -298,11 +286,7 @@ fn more_offers_than_anybody_can_decide_on_are_refused() {
 
 #[test]
 fn progress_is_shown_at_most_four_times_a_second() {
-    let mut world = World::new(&[400]);
-    let id = world.offer();
-    world.accept(id);
-    world.connect();
-    while world.deliver_frame() {}
+    let (mut world, id) = World::under_way(400);
     let before = world.sides[1].views[&id].len();
     for _ in 0..200 {
         world.now += Duration::from_millis(10);

@@ -11,11 +11,7 @@ use crate::core::view::TransferState;
 
 #[test]
 fn after_a_crash_of_the_receiver_only_what_was_not_on_disk_or_is_spoiled_is_sent_again() {
-    let mut world = World::new(&[20]);
-    let id = world.offer();
-    world.accept(id);
-    world.connect();
-    while world.deliver_frame() {}
+    let (mut world, id) = World::under_way(20);
     for _ in 0..11 {
         world.carry(0);
         while world.deliver_report(Who::Alice) {}
@@ -54,11 +50,7 @@ fn a_receiver_that_crashed_while_it_put_everything_in_place_only_ends_that() {
 
 #[test]
 fn after_a_loss_only_what_is_missing_is_sent() {
-    let mut world = World::new(&[20]);
-    let id = world.offer();
-    world.accept(id);
-    world.connect();
-    while world.deliver_frame() {}
+    let (mut world, id) = World::under_way(20);
     for _ in 0..6 {
         world.carry(0);
     }
@@ -80,11 +72,7 @@ fn after_a_loss_only_what_is_missing_is_sent() {
 #[test]
 fn a_transfer_goes_on_after_either_side_was_restarted() {
     for who in [Who::Alice, Who::Bob] {
-        let mut world = World::new(&[20]);
-        let id = world.offer();
-        world.accept(id);
-        world.connect();
-        while world.deliver_frame() {}
+        let (mut world, id) = World::under_way(20);
         world.carry(0);
         world.carry(0);
         world.restart(who);
@@ -114,11 +102,7 @@ fn a_sender_that_missed_the_end_is_told_again_until_it_knows() {
 #[test]
 fn after_a_day_without_each_other_it_goes_on_by_itself() {
     for restarted in [false, true] {
-        let mut world = World::new(&[20]);
-        let id = world.offer();
-        world.accept(id);
-        world.connect();
-        while world.deliver_frame() {}
+        let (mut world, id) = World::under_way(20);
         for _ in 0..6 {
             world.carry(0);
         }
@@ -147,11 +131,7 @@ fn after_a_day_without_each_other_it_goes_on_by_itself() {
 
 #[test]
 fn a_stream_that_stalls_is_asked_for_again_while_the_others_go_on() {
-    let mut world = World::new(&[20]);
-    let id = world.offer();
-    world.accept(id);
-    world.connect();
-    while world.deliver_frame() {}
+    let (mut world, id) = World::under_way(20);
     let at = world.streams.iter().position(|stream| stream.range == Some(3)).unwrap();
     let stalled = world.streams.remove(at);
     let link = stalled.link;

@@ -79,11 +79,7 @@ fn a_file_that_cannot_be_read_holds_up_both_sides_until_it_can() {
 
 #[test]
 fn a_range_that_arrives_broken_is_sent_again_and_nothing_else_is() {
-    let mut world = World::new(&[20]);
-    let id = world.offer();
-    world.accept(id);
-    world.connect();
-    while world.deliver_frame() {}
+    let (mut world, id) = World::under_way(20);
     let at = world.streams.iter().position(|stream| stream.range == Some(3)).unwrap();
     world.streams[at].sound = false;
     world.settle();
@@ -117,11 +113,7 @@ fn a_sender_of_broken_ranges_is_named_and_tried_three_times_and_no_more() {
 
 #[test]
 fn silence_makes_the_receiver_ask_again() {
-    let mut world = World::new(&[2]);
-    let id = world.offer();
-    world.accept(id);
-    world.connect();
-    while world.deliver_frame() {}
+    let (mut world, _) = World::under_way(2);
     world.streams.clear();
     world.frames.clear();
     world.pass_time(Duration::from_secs(29));

@@ -321,6 +321,16 @@ impl World {
         self.sides[who as usize].replies.pop().unwrap()
     }
 
+    /// A world in which Alice sends Bob so many ranges: both have all that comes before the first byte.
+    pub(super) fn under_way(ranges: u64) -> (Self, TransferId) {
+        let mut world = Self::new(&[ranges]);
+        let id = world.offer();
+        world.accept(id);
+        world.connect();
+        while world.deliver_frame() {}
+        (world, id)
+    }
+
     /// Alice offers; the offer is there.
     pub(super) fn offer(&mut self) -> TransferId {
         self.offer_with_limit(0)
